@@ -1,0 +1,83 @@
+"""A registry: names to entries. Models and data sets each have one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from cnnexp.errors import UnknownNameError, UserError
+
+Entry = TypeVar("Entry")
+
+
+class Registry(Generic[Entry]):
+    """Entries of one kind by name; a name is registered once.
+
+    Args:
+        kind: what an entry is, for messages ("model", "dataset").
+        entry_point_group: installed packages add entries under this group; they are loaded at the first look-up.
+        load_builtin: imports the modules that register the package's own entries.
+        way_out: the sentence that ends an unknown-name message.
+    """
+
+    def __init__(
+        self, kind: str, *, entry_point_group: str, load_builtin: Callable[[], object], way_out: str
+    ) -> None:
+        self.kind = kind
+        self._entries: dict[str, Entry] = {}
+        self._group = entry_point_group
+        self._load_builtin = load_builtin
+        self._way_out = way_out
+        self._complete = False
+
+    def add(self, name: str, entry: Entry) -> None:
+        """Registers an entry.
+
+        Raises:
+            UserError: the name is taken.
+        """
+        if name in self._entries:
+            raise UserError(f"{self.kind} {name!r} is already registered; choose another name for yours.")
+        self._entries[name] = entry
+
+    def get(self, name: str) -> Entry:
+        """Returns the entry of that name.
+
+        Raises:
+            UnknownNameError: no such name; the message names the nearest and lists all.
+        """
+        self._complete_once()
+        if name not in self._entries:
+            raise UnknownNameError(self.kind, name, self._entries, way_out=self._way_out)
+        return self._entries[name]
+
+    def names(self) -> tuple[str, ...]:
+        """Returns every registered name, sorted."""
+        self._complete_once()
+        return tuple(sorted(self._entries))
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self._entries[name] for name in self.names())
+
+    def __contains__(self, name: str) -> bool:
+        self._complete_once()
+        return name in self._entries
+
+    def remove(self, name: str) -> None:
+        """Forgets an entry (for tests and notebooks that define one again)."""
+        del self._entries[name]
+
+    def _complete_once(self) -> None:
+        if self._complete:
+            return
+        self._complete = True
+        self._load_builtin()
+        for point in entry_points(group=self._group):
+            try:
+                point.load()  # the module's decorators register its entries
+            except Exception as error:
+                raise UserError(
+                    f"the installed plug-in {point.name!r} ({point.value}) of group {self._group} fails to import: "
+                    f"{type(error).__name__}: {error}. Mend or uninstall it."
+                ) from error

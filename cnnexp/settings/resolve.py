@@ -1,0 +1,168 @@
+"""Layers of given values -> settings; every fault is collected and raised once.
+
+Layers in rising order: defaults, environment (`CNNEXP_LR`), file, command line or Python keywords.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from cnnexp.errors import Fault, SettingsError, did_you_mean
+from cnnexp.settings.groups import Group, Settings
+
+ENVIRONMENT_PREFIX = "CNNEXP_"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value and where it came from (`--lr`, `experiment.yaml line 3`)."""
+
+    value: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """Where a setting is declared."""
+
+    name: str
+    group: str
+    field: FieldInfo
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The legal words of a setting that is one of several, else ()."""
+        return choices_of(self.field.annotation)
+
+
+def declarations() -> dict[str, Declaration]:
+    """Returns every setting's declaration by flat name, in the order of declaration."""
+    found: dict[str, Declaration] = {}
+    for group_name, group_field in Settings.model_fields.items():
+        group = group_field.annotation
+        assert isinstance(group, type) and issubclass(group, Group)
+        for name, field in group.model_fields.items():
+            assert name not in found, f"setting {name} is declared twice"
+            found[name] = Declaration(name, group_name, field)
+    return found
+
+
+def choices_of(annotation: object) -> tuple[str, ...]:
+    """Returns the words of a `Literal`, also inside a union, else ()."""
+    if get_origin(annotation) is Literal:
+        return tuple(str(value) for value in get_args(annotation))
+    return tuple(word for part in get_args(annotation) for word in choices_of(part))
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> dict[str, Given]:
+    """Returns the settings that `CNNEXP_<NAME>` variables give; an empty variable gives none."""
+    environment = os.environ if environment is None else environment
+    given = {}
+    for name in declarations():
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if environment.get(variable):
+            given[name] = Given(environment[variable], variable)
+    return given
+
+
+def resolve(*layers: Mapping[str, Given]) -> Settings:
+    """Merges layers, the last one winning, and validates the whole.
+
+    Raises:
+        SettingsError: names or values are wrong; all of them are listed.
+    """
+    known = declarations()
+    merged: dict[str, Given] = {}
+    for layer in layers:
+        for name, given in layer.items():
+            merged[name.replace("-", "_")] = given
+    faults = [
+        Fault(name, None, f"is not a setting{did_you_mean(name, known)} `cnnexp train --help` lists all.", given.origin)
+        for name, given in merged.items()
+        if name not in known
+    ]
+    groups: dict[str, Group] = {}
+    for group_name, group_field in Settings.model_fields.items():
+        group = group_field.annotation
+        assert isinstance(group, type) and issubclass(group, Group)
+        values = {name: merged[name].value for name in group.model_fields if name in merged}
+        try:
+            groups[group_name] = group(**values)
+        except ValidationError as error:
+            faults += _faults(error, merged, known)
+    if faults:
+        raise SettingsError(faults)
+    settings = Settings(**groups)
+    _check_together(settings, merged)
+    return settings
+
+
+def _faults(
+    error: ValidationError, merged: Mapping[str, Given], known: Mapping[str, Declaration]
+) -> list[Fault]:
+    by_setting: dict[str, Fault] = {}  # a union reports one error per member; the first tells enough
+    for detail in error.errors():
+        name = str(detail["loc"][0])
+        given = merged[name]
+        rule = describe(detail, known[name].choices)
+        by_setting.setdefault(name, Fault(name, given.value, rule, given.origin))
+    return list(by_setting.values())
+
+
+def describe(detail: ErrorDetails, choices: tuple[str, ...] = ()) -> str:
+    """Turns one of pydantic's error records into the end of "<setting> must ..."."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "literal_error":
+        words = choices or tuple(str(context.get("expected", "")).replace("'", "").split(", "))
+        return f"must be one of {', '.join(words)}{did_you_mean(str(detail['input']), words)}"
+    bounds = {
+        "greater_than": ("more than", "gt"),
+        "greater_than_equal": ("at least", "ge"),
+        "less_than": ("less than", "lt"),
+        "less_than_equal": ("at most", "le"),
+    }
+    if kind in bounds:
+        word, key = bounds[kind]
+        return f"must be {word} {context[key]:g}."
+    sentences = {
+        "finite_number": "must be a finite number.",
+        "int_parsing": "must be a whole number.",
+        "int_from_float": "must be a whole number.",
+        "int_type": "must be a whole number.",
+        "float_parsing": "must be a number.",
+        "float_type": "must be a number.",
+        "bool_parsing": "must be true or false.",
+        "bool_type": "must be true or false.",
+        "string_type": "must be text.",
+        "dict_type": "must be pairs of name and value, such as kernel_size=5.",
+        "value_error": str(context.get("error", "")) + ".",
+    }
+    return sentences.get(kind, f"{detail['msg'][:1].lower()}{detail['msg'][1:]}.")
+
+
+def _check_together(settings: Settings, merged: Mapping[str, Given]) -> None:
+    """Checks what concerns two settings at once.
+
+    Raises:
+        SettingsError: two settings contradict each other.
+    """
+    optimization, epochs = settings.optimization, settings.training.epochs
+    faults = []
+
+    def fault(name: str, rule: str) -> None:
+        given = merged.get(name, Given(None, "default"))
+        faults.append(Fault(name, given.value, rule, given.origin))
+
+    if optimization.nesterov and optimization.optimizer == "sgd" and optimization.momentum == 0:
+        fault("nesterov", "needs momentum above 0; give --momentum 0.9, say.")
+    if optimization.warmup_epochs >= epochs:
+        fault("warmup_epochs", f"must be fewer than the {epochs} epochs of the run.")
+    if faults:
+        raise SettingsError(faults)
