@@ -1,0 +1,49 @@
+"""cnnexp: MLflow-tracked experiments with convolutional networks.
+
+The public names load what they need when they are first used: importing the package is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cnnexp.data.registry import ImageArrays, register_dataset
+    from cnnexp.errors import UserError
+    from cnnexp.experiment import Listener, Result, train
+    from cnnexp.image_spec import ImageSpec
+    from cnnexp.models.registry import register_model
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ImageArrays": "cnnexp.data.registry",
+    "ImageSpec": "cnnexp.image_spec",
+    "Listener": "cnnexp.experiment",
+    "Result": "cnnexp.experiment",
+    "UserError": "cnnexp.errors",
+    "register_dataset": "cnnexp.data.registry",
+    "register_model": "cnnexp.models.registry",
+    "train": "cnnexp.experiment",
+}
+__all__ = [
+    "ImageArrays",
+    "ImageSpec",
+    "Listener",
+    "Result",
+    "UserError",
+    "register_dataset",
+    "register_model",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'cnnexp' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

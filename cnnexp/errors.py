@@ -64,7 +64,9 @@ class SettingsError(UserError):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
         lines = [str(fault) for fault in self.faults]
-        super().__init__(lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} settings are wrong:", *lines]))
+        super().__init__(
+            lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} settings are wrong:", *lines])
+        )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -22,7 +22,9 @@ def load_plugin(plugin: str) -> None:
     path = Path(plugin).expanduser()
     is_file = plugin.endswith(".py")
     if is_file and not path.is_file():
-        raise UserError(f"plug-in {plugin!r} is not a file; give --plugin the path of a .py file or a module name.")
+        raise UserError(
+            f"plug-in {plugin!r} is not a file; give --plugin the path of a .py file or a module name."
+        )
     try:
         if is_file:
             _import_file(path.resolve())
@@ -43,7 +45,8 @@ def _import_file(path: Path) -> None:
     if known is not None and getattr(known, "__file__", None) == str(path):
         return
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

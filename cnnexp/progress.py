@@ -8,8 +8,10 @@ from typing import Protocol
 class Progress(Protocol):
     """Called with what is done, how much of it, and of how much (0 where that is not known)."""
 
-    def __call__(self, task: str, done: int, total: int) -> None: ...
+    def __call__(self, task: str, done: int, total: int) -> None:
+        """Hears that a task is so far."""
+        ...
 
 
-def silent(task: str, done: int, total: int) -> None:  # noqa: ARG001 - a Progress that shows nothing
+def silent(task: str, done: int, total: int) -> None:
     """Shows nothing."""

@@ -16,7 +16,7 @@ class Registry(Generic[Entry]):
 
     Args:
         kind: what an entry is, for messages ("model", "dataset").
-        entry_point_group: installed packages add entries under this group; they are loaded at the first look-up.
+        entry_point_group: where installed packages add entries; loaded at the first look-up.
         load_builtin: imports the modules that register the package's own entries.
         way_out: the sentence that ends an unknown-name message.
     """
@@ -78,6 +78,6 @@ class Registry(Generic[Entry]):
                 point.load()  # the module's decorators register its entries
             except Exception as error:
                 raise UserError(
-                    f"the installed plug-in {point.name!r} ({point.value}) of group {self._group} fails to import: "
-                    f"{type(error).__name__}: {error}. Mend or uninstall it."
+                    f"the installed plug-in {point.name!r} ({point.value}) fails to import: "
+                    f"{type(error).__name__}: {error}; mend or uninstall it."
                 ) from error

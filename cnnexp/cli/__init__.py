@@ -1,0 +1,91 @@
+"""The command line: a file per command, each loaded when it is called.
+
+`cnnexp --help` must answer at once, so this module imports nothing but click and knows each command's help.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from cnnexp.errors import UserError
+
+# Name -> help. Each is the function of that name in cnnexp.cli.<name>.
+COMMANDS = {
+    "train": "Train a model and track the run in MLflow.",
+    "runs": "List recent runs with their best values.",
+    "ui": "Open MLflow's UI on the store that training writes to.",
+    "models": "List the registered models.",
+    "datasets": "List the registered data sets and what is on disk.",
+    "doctor": "Say what is installed and found, and what is wrong.",
+    "cache": "Show or clear the decoded images kept on disk.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Returns the commands in the order a new user needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Imports one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"cnnexp.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Writes the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds a command; an unknown one gets the nearest name and the list."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from cnnexp.errors import UnknownNameError
+
+            raise UnknownNameError("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+
+def _underscores_too(name: str) -> str:
+    """`mlflow run -P batch_size=32` arrives as `--batch_size 32`."""
+    return name.replace("_", "-") if name.startswith("--") or "_" in name else name
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": _underscores_too},
+)
+@click.version_option(package_name="cnnexp", message="cnnexp %(version)s")
+def cli() -> None:
+    """Experiments with convolutional networks, tracked in MLflow."""
+
+
+def main() -> NoReturn:
+    """Runs the command line; bad input ends with one sentence and exit code 2, never with a traceback."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    arguments: dict[str, Any] = {"prog_name": "cnnexp", "standalone_mode": False}
+    try:
+        code = cli.main(**arguments)
+    except UserError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        code = 130
+    except BrokenPipeError:  # `cnnexp runs | head`
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,16 @@
+"""Models: a family per file, registered by name, built for an `ImageSpec`."""
+
+from cnnexp.models.initialization import initialize
+from cnnexp.models.inspect import LayerTable, count_parameters, layer_table
+from cnnexp.models.registry import MODELS, build_model, check_arguments, register_model
+
+__all__ = [
+    "MODELS",
+    "LayerTable",
+    "build_model",
+    "check_arguments",
+    "count_parameters",
+    "initialize",
+    "layer_table",
+    "register_model",
+]

@@ -1,8 +1,8 @@
 """Every setting, declared once: type, default, help, legal range, search range.
 
-Readers of these declarations: command-line options, YAML files, Python keyword arguments, MLproject parameters,
-the settings table of the docs, the search space. A setting has one name everywhere; groups exist so that a
-function can receive its own part and never the whole.
+Readers of these declarations: command-line options, YAML files, Python keyword arguments, MLproject
+parameters, the settings table of the docs, the search space. A setting has one name everywhere; groups exist
+so that a function can receive its own part and never the whole.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ class NetworkSettings(Group):
     model_args: dict[str, Any] = Field(
         {}, description="Arguments of the model's builder, such as kernel_size=5 or widths=[32,64]."
     )
-    init: Annotated[Literal["default", "xavier", "kaiming"], Choice(("default", "xavier", "kaiming"))] = Field(
-        "default", description="How weights start: PyTorch's own way, Xavier uniform, or Kaiming normal."
+    init: Annotated[Literal["default", "xavier", "kaiming"], Choice(("default", "xavier", "kaiming"))] = (
+        Field(
+            "default", description="How weights start: PyTorch's own way, Xavier uniform, or Kaiming normal."
+        )
     )
 
 
@@ -41,38 +43,51 @@ class DataSettings(Group):
     """Which images, how they are read, and how they are parted."""
 
     dataset: str = Field("digits", description="Registered data set (`cnnexp datasets`), or folder:PATH.")
-    data_dir: Annotated[str | None, OrNone] = Field(None, description="Folder where data sets lie; else ./data.")
+    data_dir: Annotated[str | None, OrNone] = Field(
+        None, description="Folder where data sets lie; else ./data."
+    )
     image_size: Annotated[ImageSize | None, OrNone] = Field(
         None, description="Height x width in pixels, such as 64 or 64x48; else the data set's own."
     )
     fit: Literal["stretch", "crop", "pad"] = Field(
-        "stretch", description="How an image of another shape is fitted: stretched, centre-cropped, or padded."
+        "stretch",
+        description="How an image of another shape is fitted: stretched, centre-cropped, or padded.",
     )
-    color: Literal["auto", "grey", "rgb"] = Field("auto", description="Grey or colour; auto: as the data are.")
+    color: Literal["auto", "grey", "rgb"] = Field(
+        "auto", description="Grey or colour; auto: as the data are."
+    )
     normalize: Literal["dataset", "half", "none"] = Field(
         "dataset",
-        description="Pixels in [0, 1] are then scaled by the training part's mean and sd, by 0.5 and 0.5, or not.",
+        description="Scale pixels by the training part's mean and sd, by 0.5 and 0.5, or only to [0, 1].",
     )
     augment: Annotated[
         Literal["none", "flip", "crop-flip", "photo"], Choice(("none", "flip", "crop-flip", "photo"))
     ] = Field(
         "none",
-        description="Random changes of training images, drawn per image: flip; crop-flip (shift by up to 4 pixels, "
-        "as for CIFAR); photo (resized crop, flip, brightness, contrast, saturation).",
+        description="Random changes of training images, drawn per image: flip; crop-flip (shift by up to 4 "
+        "pixels, as for CIFAR); photo (resized crop, flip, brightness, contrast, saturation).",
     )
     split: Literal["stratified", "random", "contiguous"] = Field(
-        "stratified", description="How parts are cut: classes kept in proportion, at random, or in file order."
+        "stratified",
+        description="How parts are cut: classes kept in proportion, at random, or in file order.",
     )
-    val_fraction: float = Field(0.2, gt=0, lt=1, description="Share of the training images used for validation.")
+    val_fraction: float = Field(
+        0.2, gt=0, lt=1, description="Share of the training images used for validation."
+    )
     test_fraction: float = Field(
         0.2, gt=0, lt=1, description="Share of all images used for testing where the set has no test part."
     )
     split_seed: int = Field(0, ge=0, lt=2**32, description="Seed of the split; apart from --seed by design.")
     fraction: float = Field(1.0, gt=0, le=1, description="Share of every part that is used, for quick looks.")
     shuffle: bool = Field(True, description="New order of the training images in every epoch.")
-    skip_bad_images: bool = Field(False, description="Go on without images that cannot be read, and record them.")
+    skip_bad_images: bool = Field(
+        False, description="Go on without images that cannot be read, and record them."
+    )
     memory_budget: float = Field(
-        0.25, gt=0, le=1, description="Share of this machine's memory a decoded data set may fill; more streams."
+        0.25,
+        gt=0,
+        le=1,
+        description="Share of this machine's memory a decoded data set may fill; more streams.",
     )
     cache: bool = Field(True, description="Keep decoded images on disk for the next run.")
     workers: int = Field(
@@ -135,11 +150,15 @@ class TrainingSettings(Group):
 class ComputeSettings(Group):
     """On what, and in which arithmetic."""
 
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps; auto takes the first GPU it finds.")
+    device: str = Field(
+        "auto", description="auto, cpu, cuda, cuda:1, mps; auto takes the first GPU it finds."
+    )
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32", description="Arithmetic of the forward pass; fp16 scales the loss."
     )
-    compile: bool = Field(False, description="torch.compile the model (half a minute; pays for large models).")
+    compile: bool = Field(
+        False, description="torch.compile the model (half a minute; pays for large models)."
+    )
     memory_format: Literal["auto", "contiguous", "channels-last"] = Field(
         "auto", description="Memory layout of images and weights; auto: channels-last on CPU and CUDA."
     )
@@ -180,7 +199,9 @@ class Settings(Group):
 
     def flat(self) -> dict[str, Any]:
         """Returns every setting by its one name, in plain types that YAML and JSON can write."""
-        return {name: value for group in self.model_dump(mode="json").values() for name, value in group.items()}
+        return {
+            name: value for group in self.model_dump(mode="json").values() for name, value in group.items()
+        }
 
     def replace(self, **values: object) -> Settings:
         """Returns settings in which some have another value, by flat name; values are trusted."""

@@ -47,7 +47,8 @@ def declarations() -> dict[str, Declaration]:
     found: dict[str, Declaration] = {}
     for group_name, group_field in Settings.model_fields.items():
         group = group_field.annotation
-        assert isinstance(group, type) and issubclass(group, Group)
+        assert isinstance(group, type)
+        assert issubclass(group, Group)
         for name, field in group.model_fields.items():
             assert name not in found, f"setting {name} is declared twice"
             found[name] = Declaration(name, group_name, field)
@@ -84,14 +85,20 @@ def resolve(*layers: Mapping[str, Given]) -> Settings:
         for name, given in layer.items():
             merged[name.replace("-", "_")] = given
     faults = [
-        Fault(name, None, f"is not a setting{did_you_mean(name, known)} `cnnexp train --help` lists all.", given.origin)
+        Fault(
+            name,
+            None,
+            f"is not a setting{did_you_mean(name, known)} `cnnexp train --help` lists all.",
+            given.origin,
+        )
         for name, given in merged.items()
         if name not in known
     ]
     groups: dict[str, Group] = {}
     for group_name, group_field in Settings.model_fields.items():
         group = group_field.annotation
-        assert isinstance(group, type) and issubclass(group, Group)
+        assert isinstance(group, type)
+        assert issubclass(group, Group)
         values = {name: merged[name].value for name in group.model_fields if name in merged}
         try:
             groups[group_name] = group(**values)

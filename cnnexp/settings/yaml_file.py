@@ -21,17 +21,23 @@ def read_settings_file(path: Path) -> dict[str, Given]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UserError(f"cannot read the config file {str(path)!r}: {reason}; give --config a YAML file.") from error
+        raise UserError(
+            f"cannot read the config file {str(path)!r}: {reason}; give --config a YAML file."
+        ) from error
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             return {}
         if not isinstance(node, yaml.MappingNode):
-            raise UserError(f"{path} line 1: a config file is lines of `name: value`, such as `model: lenet`.")
+            raise UserError(
+                f"{path} line 1: a config file is lines of `name: value`, such as `model: lenet`."
+            )
         return _values(node, path)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path} line {line}: not valid YAML ({error.problem}); write `name: value`.") from error
+        raise UserError(
+            f"{path} line {line}: not valid YAML ({error.problem}); write `name: value`."
+        ) from error
 
 
 def _values(node: yaml.MappingNode, path: Path) -> dict[str, Given]:

@@ -1,0 +1,5 @@
+"""`python -m cnnexp`."""
+
+from cnnexp.cli import main
+
+main()

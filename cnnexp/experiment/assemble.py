@@ -1,0 +1,175 @@
+"""Settings -> objects. The only place that knows every package; what it builds knows none of the others."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cnnexp.data import ImageDataset, load_dataset
+from cnnexp.data.augment import augmentation
+from cnnexp.data.batches import Batches
+from cnnexp.data.normalize import Normalize
+from cnnexp.errors import DataError
+from cnnexp.experiment.listener import Listener
+from cnnexp.models import MODELS, build_model, check_arguments, initialize
+from cnnexp.settings import Settings
+from cnnexp.training.compute import Compute, find_compute
+from cnnexp.training.interrupt import Interrupt
+from cnnexp.training.judges import Judge, standard_judges
+from cnnexp.training.loop import Loop
+from cnnexp.training.optimizers import build_optimizer, unused_settings
+from cnnexp.training.seeding import seed_everything
+from cnnexp.training.step import Loss, Stepper, balanced_weights
+
+EVALUATION_BATCH = 512  # images; larger gains nothing on a CPU and costs memory with large nets
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Everything a run is made of.
+
+    Attributes:
+        settings: resolved: nothing is `auto`.
+        dataset: parts, classes, statistics.
+        network: takes normalised float images; lies on the device.
+        normalize: uint8 images to normalised float ones.
+        compute: device, arithmetic, layout.
+    """
+
+    settings: Settings
+    dataset: ImageDataset
+    network: nn.Module
+    normalize: nn.Module
+    compute: Compute
+
+    def classifier(self) -> nn.Module:
+        """Returns a copy for use: uint8 images (N, C, H, W) to probabilities (N, K), on the CPU."""
+        layers = OrderedDict(normalize=self.normalize, network=self.network, probabilities=nn.Softmax(dim=1))
+        twin = copy.deepcopy(nn.Sequential(layers)).cpu().eval()
+        for parameter in twin.parameters():
+            parameter.data = (
+                parameter.data.contiguous()
+            )  # an exported graph keeps the layout it was traced with
+        return twin
+
+    def params(self) -> dict[str, object]:
+        """Returns what was built, under the names it is logged by."""
+        flat = self.settings.flat()
+        hidden = unused_settings(self.settings.optimization) | {
+            "model_args",
+            "tags",
+            "tracking_uri",
+            "experiment",
+        }
+        params = {
+            name: value for name, value in flat.items() if name not in hidden and value not in (None, [])
+        }
+        params |= {f"model.{name}": value for name, value in flat["model_args"].items()}
+        parts = {"train": self.dataset.train, "val": self.dataset.val, "test": self.dataset.test}
+        return params | {f"num_{name}": len(part) for name, part in parts.items()}
+
+
+def assemble(settings: Settings, listener: Listener) -> Assembly:
+    """Loads the data, builds the network, and resolves every `auto`.
+
+    Raises:
+        UserError: anything that cannot work is found here, before a run is opened.
+    """
+    arguments = check_arguments(MODELS.get(settings.network.model), settings.network.model_args)
+    compute = find_compute(settings.compute)
+    dataset = load_dataset(settings.data, progress=listener.progress)
+    for note in dataset.notes:
+        listener.note(note)
+    if len(dataset.train) < settings.optimization.batch_size:
+        raise DataError(
+            f"the training part has {len(dataset.train)} images, fewer than one batch of "
+            f"{settings.optimization.batch_size}; use --batch-size {len(dataset.train)} or less."
+        )
+    seed_everything(settings.training.seed, 0)
+    network = build_model(settings.network.model, dataset.spec, arguments)
+    initialize(network, settings.network.init)
+    network = network.to(compute.device)
+    network.to(memory_format=compute.memory_format)
+    normalize = Normalize(dataset.mean, dataset.std).to(compute.device)
+    return Assembly(_resolved(settings, dataset, compute, arguments), dataset, network, normalize, compute)
+
+
+def build_stepper(assembly: Assembly) -> Stepper:
+    """Returns what one batch does to the weights."""
+    settings, compute = assembly.settings, assembly.compute
+    weights = None
+    if settings.optimization.class_weights == "balanced":
+        weights = balanced_weights(assembly.dataset.class_counts()).to(compute.device)
+    forward = torch.compile(assembly.network) if settings.compute.compile else assembly.network
+    return Stepper(
+        assembly.network,
+        forward=forward,
+        normalize=assembly.normalize,
+        augment=augmentation(settings.data.augment),
+        loss=Loss(weights, settings.optimization.label_smoothing),
+        optimizer=build_optimizer(assembly.network.parameters(), settings.optimization, compute.device),
+        compute=compute,
+        settings=settings.optimization,
+    )
+
+
+def build_loop(
+    assembly: Assembly,
+    *,
+    folder: Path,
+    interrupt: Interrupt,
+    extra_judges: tuple[Judge, ...],
+    on_batch: Callable[[int, int], None],
+    on_unsaved: Callable[[OSError], None],
+) -> Loop:
+    """Returns the loop over the training and validation parts; the test part is not handed in."""
+    settings = assembly.settings
+    return Loop(
+        stepper=build_stepper(assembly),
+        train_batches=batches(assembly, "train"),
+        val_batches=batches(assembly, "val"),
+        settings=settings.training,
+        judges=(*standard_judges(settings.training), *extra_judges),
+        folder=folder,
+        interrupt=interrupt,
+        on_batch=on_batch,
+        on_unsaved=on_unsaved,
+    )
+
+
+def batches(assembly: Assembly, part_name: str) -> Batches:
+    """Returns the batches of a part: shuffled for training, in order for measuring."""
+    settings, is_training = assembly.settings, part_name == "train"
+    size = settings.optimization.batch_size
+    return Batches(
+        getattr(assembly.dataset, part_name),
+        batch_size=size if is_training else max(size, EVALUATION_BATCH),
+        device=assembly.compute.device,
+        shuffle=is_training and settings.data.shuffle,
+        seed=settings.training.seed,
+        workers=settings.data.workers,
+        memory_format=assembly.compute.memory_format,
+        merge_single=is_training,
+    )
+
+
+def _resolved(
+    settings: Settings, dataset: ImageDataset, compute: Compute, arguments: Mapping[str, object]
+) -> Settings:
+    spec = dataset.spec
+    return settings.replace(
+        model_args={
+            name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()
+        },
+        image_size=(spec.height, spec.width),
+        color="grey" if spec.channels == 1 else "rgb",
+        device=str(compute.device),
+        memory_format=compute.layout,
+        threads=torch.get_num_threads(),
+    )

@@ -1,0 +1,71 @@
+"""`cnnexp.train`: what the command and a notebook both call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cnnexp.experiment.listener import Listener
+from cnnexp.experiment.result import Result
+from cnnexp.experiment.resume import resumed_settings
+from cnnexp.experiment.run import run_experiment
+from cnnexp.settings import Given, Settings, from_environment, read_settings_file, resolve
+from cnnexp.tracking.store import open_store
+
+FOLDER = "folder:"
+
+
+def train(
+    *,
+    config: str | Path | None = None,
+    resume: str | None = None,
+    listener: Listener | None = None,
+    **settings: object,
+) -> Result:
+    """Trains a registered model on a registered data set and tracks the run in MLflow.
+
+    Args:
+        config: YAML file of settings; keyword arguments win over it.
+        resume: run id, unique prefix, name or `last`: goes on with that run in place of starting one.
+        listener: hears of progress; by default nobody does.
+        **settings: any setting by its name, as `cnnexp train --help` lists them: model="lenet", epochs=5.
+
+    Returns:
+        What the run has found, its model, and where it is recorded.
+
+    Raises:
+        UserError: a setting, the data, the model or the store cannot work as asked; no run is left open.
+    """
+    given = {
+        name: value if isinstance(value, Given) else Given(value, f"argument {name}")
+        for name, value in settings.items()
+    }
+    from_file = read_settings_file(Path(config)) if config is not None else {}
+    run_id = None
+    if resume is not None:
+        store = open_store(_tracking_uri(given))
+        run_id = store.find_run(resume)
+        resolved = resumed_settings(store, run_id, {**from_file, **given})
+    else:
+        resolved = _with_absolute_paths(resolve(from_environment(), from_file, given))
+    return run_experiment(resolved, listener=listener or Listener(), resume=run_id)
+
+
+def _tracking_uri(given: dict[str, Given]) -> str | None:
+    variable = from_environment().get("tracking_uri")
+    value = given.get("tracking_uri", variable)
+    return str(value.value) if value and value.value else None
+
+
+def _with_absolute_paths(settings: Settings) -> Settings:
+    """Paths that were meant from this folder still mean the same when the run is repeated from another."""
+    changes: dict[str, object] = {}
+    if settings.data.dataset.startswith(FOLDER):
+        changes["dataset"] = FOLDER + _absolute(settings.data.dataset.removeprefix(FOLDER))
+    plugins = settings.plugins.plugin
+    if plugins:
+        changes["plugin"] = tuple(_absolute(one) if one.endswith(".py") else one for one in plugins)
+    return settings.replace(**changes) if changes else settings
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())

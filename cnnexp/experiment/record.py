@@ -1,0 +1,238 @@
+"""What a run leaves behind: files, figures, tables and the model, in the run's folder and in MLflow."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cnnexp import figures
+from cnnexp.experiment.assemble import Assembly, batches, build_stepper
+from cnnexp.experiment.result import TestResult
+from cnnexp.models import layer_table
+from cnnexp.settings import write_settings
+from cnnexp.tracking import environment
+from cnnexp.tracking.run import Run
+from cnnexp.training import checkpoint
+from cnnexp.training.events import EpochReport
+from cnnexp.training.judges import best_of
+from cnnexp.training.metrics import accuracy_interval, class_report, confusion_matrix
+
+SETTINGS_FILE = "settings.yaml"
+DATASET_FILE = "data/dataset.json"
+EPOCHS_FILE = "epochs.csv"
+SAMPLE_SIZE = 32  # images in the sample figure
+NUM_MISTAKES = 24
+MODEL_NAME = "model"
+
+
+def record_start(run: Run, assembly: Assembly) -> None:
+    """Writes what is known before training: settings, data, network, environment."""
+    table = layer_table(assembly.network, assembly.dataset.spec)
+    run.log_params({**assembly.params(), "num_parameters": table.parameters, "macs": table.macs})
+    settings = assembly.settings
+    run.set_tags({"model": settings.network.model, "dataset": settings.data.dataset, "kind": "run"})
+    run.log_text(write_settings(settings), SETTINGS_FILE)
+    run.log_text(str(table), "model/layers.txt")
+    run.log_json([asdict(row) for row in table.rows], "model/layers.json")
+    for name, content in environment.describe().items():
+        run.log_text(content, f"environment/{name}")
+    _record_data(run, assembly)
+
+
+def _record_data(run: Run, assembly: Assembly) -> None:
+    data = assembly.dataset
+    parts = {"train": data.train, "val": data.val, "test": data.test}
+    facts = {
+        "name": data.name,
+        "location": data.location,
+        "digest": data.digest,
+        "class_names": data.class_names,
+        "image": data.spec.shape,
+        "images": {name: len(part) for name, part in parts.items()},
+        "images_per_class": {
+            name: torch.bincount(part.labels, minlength=len(data.class_names)).tolist()
+            for name, part in parts.items()
+        },
+        "mean": data.mean,
+        "std": data.std,
+        "bad_images": [asdict(bad) for bad in data.bad_images],
+        "notes": data.notes,
+    }
+    run.log_json(facts, DATASET_FILE)
+    for context in parts:
+        run.log_dataset(data.name, data.digest, data.location, context)
+
+
+def record_sample(run: Run, assembly: Assembly) -> None:
+    """Draws some training images with their classes, as they are before augmentation."""
+    data = assembly.dataset
+    positions = torch.linspace(0, len(data.train) - 1, min(SAMPLE_SIZE, len(data.train))).long()
+    figure = figures.sample_batch(
+        data.train.read(positions).numpy(),
+        data.train.labels[positions].numpy(),
+        data.class_names,
+        title=f"{data.name}: {len(positions)} of {len(data.train):,} training images, {data.spec}",
+    )
+    run.log_figure(figure, "plots/sample_batch.png")
+
+
+def record_epochs(run: Run, history: Sequence[EpochReport]) -> None:
+    """Writes the epoch table: all there is of the curves, also where MLflow was away."""
+    run.log_text(_csv(history[0].as_dict(), (r.as_dict().values() for r in history)), EPOCHS_FILE)
+
+
+def best_metrics(history: Sequence[EpochReport]) -> dict[str, float]:
+    """Returns the best epoch and its values, as they stand in the runs table."""
+    best = best_of(history)
+    if best is None:
+        return {}
+    return {"best/epoch": best.epoch, "best/val_accuracy": best.val_accuracy, "best/val_loss": best.val_loss}
+
+
+def evaluate_test(assembly: Assembly) -> TestResult:
+    """Evaluates the test part: called once in a run, with the best weights in the network."""
+    logits, labels = build_stepper(assembly).predict(batches(assembly, "test").epoch(0))
+    loss = torch.nn.functional.cross_entropy(logits, labels).item()
+    probabilities = logits.softmax(dim=1).numpy()
+    num_classes = assembly.dataset.spec.num_classes
+    matrix = confusion_matrix(labels.numpy(), probabilities.argmax(axis=1), num_classes)
+    return TestResult(labels.numpy(), probabilities, loss, matrix)
+
+
+def test_metrics(test: TestResult) -> dict[str, float]:
+    """Returns what is logged of the test part."""
+    low, high = accuracy_interval(test.num_correct, len(test.labels))
+    return {
+        "test/accuracy": test.accuracy,
+        "test/accuracy_low": low,
+        "test/accuracy_high": high,
+        "test/loss": test.loss,
+        "test/macro_f1": float(class_report(test.matrix).f1.mean()),
+    }
+
+
+def record_test(run: Run, assembly: Assembly, test: TestResult) -> None:
+    """Writes the confusion matrix, the per-class table and every prediction of the test part."""
+    names = assembly.dataset.class_names
+    run.log_text(
+        _csv(("true \\ predicted", *names), _with_names(names, test.matrix)), "test/confusion_matrix.csv"
+    )
+    report = class_report(test.matrix)
+    columns = (names, report.precision.round(6), report.recall.round(6), report.f1.round(6), report.support)
+    header = ("class", "precision", "recall", "f1", "support")
+    run.log_text(_csv(header, zip(*columns, strict=True)), "test/per_class.csv")
+    confidence = test.probabilities.max(axis=1).round(6)
+    rows = zip(assembly.dataset.test.indices.tolist(), test.labels, test.predicted, confidence, strict=True)
+    run.log_text(_csv(("image", "label", "predicted", "probability"), rows), "test/predictions.csv")
+
+
+def record_figures(run: Run, assembly: Assembly, history: Sequence[EpochReport], test: TestResult) -> None:
+    """Draws curves, confusion matrices and the most confident mistakes."""
+    settings, names = assembly.settings, assembly.dataset.class_names
+    what = f"{settings.network.model} on {settings.data.dataset}"
+    record_curves(run, assembly, history)
+    low, high = accuracy_interval(test.num_correct, len(test.labels))
+    title = f"{what}: test accuracy {test.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    for name, normalize in (("confusion_matrix", False), ("confusion_matrix_rates", True)):
+        run.log_figure(
+            figures.confusion_matrix(test.matrix, names, title=title, normalize=normalize),
+            f"plots/{name}.png",
+        )
+    confidence = test.probabilities.max(axis=1)
+    wrong = np.flatnonzero(test.predicted != test.labels)
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:NUM_MISTAKES]
+    images = assembly.dataset.test.read(torch.from_numpy(worst)).numpy()
+    title = f"{what}: {len(wrong)} of {len(test.labels):,} test images mistaken, the most confident first"
+    figure = figures.mistakes(
+        images, test.labels[worst], test.predicted[worst], confidence[worst], names, title=title
+    )
+    run.log_figure(figure, "plots/mistakes.png")
+
+
+def record_curves(run: Run, assembly: Assembly, history: Sequence[EpochReport]) -> None:
+    """Draws loss and accuracy over the epochs, the best one marked."""
+    settings, best = assembly.settings, best_of(history)
+    what = f"{settings.network.model} on {settings.data.dataset}"
+    found = (
+        f"best epoch {best.epoch} of {len(history)}: validation accuracy {best.val_accuracy:.1%}"
+        if best
+        else "no"
+    )
+    figure = figures.learning_curves(
+        [report.as_dict() for report in history],
+        best_epoch=best.epoch if best else 0,
+        monitor=settings.training.monitor,
+        title=f"{what}: {found}",
+    )
+    run.log_figure(figure, "plots/learning_curves.png")
+
+
+def record_model(run: Run, assembly: Assembly, metrics: dict[str, float], step: int) -> str | None:
+    """Logs the best model with its preprocessing inside; returns its URI, or None where that failed."""
+    data = assembly.dataset
+    positions = torch.arange(min(2, len(data.test)))
+    example = data.test.read(positions.repeat(2)[:2]).numpy()
+    return run.log_model(
+        assembly.classifier(),
+        name=MODEL_NAME,
+        example=example,
+        class_names=data.class_names,
+        params={"model": assembly.settings.network.model, "dataset": data.name},
+        metrics=metrics,
+        step=step,
+        extra_metadata={"image": list(data.spec.shape), "mean": list(data.mean), "std": list(data.std)},
+    )
+
+
+def publish_checkpoints(run: Run) -> None:
+    """Delivers the checkpoints where the run's files live on a server."""
+    for name in (checkpoint.BEST, checkpoint.LAST):
+        if (run.folder / name).is_file():
+            run.publish(name)
+
+
+def describe(assembly: Assembly, metrics: dict[str, float], reason: str) -> str:
+    """Returns the run's description, in Markdown."""
+    settings, data = assembly.settings, assembly.dataset
+    lines = [
+        f"**{settings.network.model}** on **{data.name}** ({data.spec}, {data.spec.num_classes} classes): "
+        f"{reason}.",
+        "",
+    ]
+    if "test/accuracy" in metrics:
+        lines += [
+            f"Test accuracy **{metrics['test/accuracy']:.4f}** "
+            f"(95 % interval {metrics['test/accuracy_low']:.4f} "
+            f"to {metrics['test/accuracy_high']:.4f}, {len(data.test):,} images), evaluated once with the "
+            f"weights of epoch {metrics['best/epoch']:.0f}.",
+            "",
+        ]
+    lines += [
+        "Repeat it: save `settings.yaml` from the artifacts, then `cnnexp train --config settings.yaml`."
+    ]
+    return "\n".join(lines)
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """Returns a JSON file that a run wrote."""
+    content: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _with_names(names: Sequence[str], matrix: Iterable[Iterable[int]]) -> Iterable[list[object]]:
+    return ([name, *row] for name, row in zip(names, matrix, strict=True))
+
+
+def _csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()

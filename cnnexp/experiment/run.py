@@ -1,0 +1,209 @@
+"""One experiment from settings to result.
+
+plug-ins -> store -> data, network (all bad input is found here) -> run opened
+-> epochs -> best weights -> test, once -> figures, tables, model -> run closed with the truth
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cnnexp.errors import UserError
+from cnnexp.experiment import record
+from cnnexp.experiment.assemble import Assembly, assemble, build_loop
+from cnnexp.experiment.listener import Listener, RunFacts
+from cnnexp.experiment.result import Result
+from cnnexp.experiment.resume import check_same_data, last_checkpoint
+from cnnexp.models import count_parameters
+from cnnexp.plugins import load_plugin
+from cnnexp.settings import Settings
+from cnnexp.tracking.run import Run
+from cnnexp.tracking.store import Store, open_store
+from cnnexp.training.checkpoint import Progress, load_last
+from cnnexp.training.events import EpochReport, Outcome, Status
+from cnnexp.training.interrupt import Interrupt
+from cnnexp.training.judges import Judge
+
+PROJECT_RUN = "MLFLOW_RUN_ID"  # set by `mlflow run`, which has opened the run already
+
+
+def run_experiment(
+    settings: Settings, *, listener: Listener, resume: str | None = None, judges: tuple[Judge, ...] = ()
+) -> Result:
+    """Trains, evaluates and records one run.
+
+    Args:
+        settings: of the run; of the resumed run where `resume` is given.
+        listener: hears of progress.
+        resume: id of the run that goes on.
+        judges: asked after the standard ones.
+
+    Raises:
+        UserError: the input cannot work; no run is opened, and a resumed one stays as it was.
+    """
+    for plugin in settings.plugins.plugin:
+        load_plugin(plugin)
+    store = open_store(settings.tracking.tracking_uri)
+    closed = store.close_dead_runs()
+    if closed:
+        listener.note(f"closed {len(closed)} run(s) whose process had died: {', '.join(closed)}")
+    assembly = assemble(settings, listener)
+    with Interrupt(watch_parent=PROJECT_RUN in os.environ) as interrupt:
+        run = _open_run(store, assembly, resume, listener)
+        with _closed_truthfully(run):
+            return _Experiment(store, run, assembly, listener, interrupt, judges).conduct(
+                resumed=resume is not None
+            )
+
+
+class _Experiment:
+    """The steps of an open run."""
+
+    def __init__(
+        self,
+        store: Store,
+        run: Run,
+        assembly: Assembly,
+        listener: Listener,
+        interrupt: Interrupt,
+        judges: tuple[Judge, ...],
+    ) -> None:
+        self.store, self.run, self.assembly, self.listener = store, run, assembly, listener
+        self.loop = build_loop(
+            assembly,
+            folder=run.folder,
+            interrupt=interrupt,
+            extra_judges=judges,
+            on_batch=listener.batch,
+            on_unsaved=self._unsaved,
+        )
+        self._said_unsaved = False
+
+    def conduct(self, *, resumed: bool) -> Result:
+        """Trains, evaluates, records, closes."""
+        start = self._restore() if resumed else None
+        if start is None:
+            record.record_start(self.run, self.assembly)
+            if self._draws:
+                record.record_sample(self.run, self.assembly)
+        self.listener.started(self._facts(start.epoch + 1 if start else 1))
+        history, outcome = self._train(start)
+        metrics: dict[str, float] = {
+            **(history[-1].metrics() if history else {}),
+            **record.best_metrics(history),
+        }
+        if history:
+            record.record_epochs(self.run, history)
+        model, uri = None, None
+        if "best/epoch" in metrics:
+            self.loop.restore_best()
+            if outcome.status in {Status.COMPLETED, Status.STOPPED_EARLY}:
+                uri = self._test(history, metrics)
+            elif self._draws:
+                record.record_curves(self.run, self.assembly, history)
+            model = self.assembly.classifier()
+        record.publish_checkpoints(self.run)
+        self.run.set_description(record.describe(self.assembly, metrics, outcome.reason))
+        self.run.finish(outcome)
+        return Result(
+            outcome=outcome,
+            metrics=metrics,
+            history=tuple(history),
+            settings=self.assembly.settings,
+            class_names=self.assembly.dataset.class_names,
+            model=model,
+            run_id=self.run.id,
+            run_name=self.run.name,
+            experiment_id=self.run.experiment_id,
+            tracking_uri=self.store.uri,
+            model_uri=uri,
+        )
+
+    def _train(self, start: Progress | None) -> tuple[list[EpochReport], Outcome]:
+        history = list(start.history) if start else []
+        reports = self.loop.run(start)
+        while True:
+            try:
+                report = next(reports)
+            except StopIteration as end:
+                return history, end.value
+            history.append(report)
+            self.run.log_epoch(report.epoch, {**report.metrics(), **record.best_metrics(history)})
+            self.listener.epoch(report)
+
+    def _test(self, history: list[EpochReport], metrics: dict[str, float]) -> str | None:
+        test = record.evaluate_test(self.assembly)
+        metrics |= record.test_metrics(test)
+        best_epoch = int(metrics["best/epoch"])
+        chosen = {name: value for name, value in metrics.items() if name.startswith(("best/", "test/"))}
+        self.run.log_metrics({n: v for n, v in chosen.items() if n.startswith("test/")}, step=best_epoch)
+        record.record_test(self.run, self.assembly, test)
+        if self._draws:
+            record.record_figures(self.run, self.assembly, history, test)
+        if not self.assembly.settings.tracking.log_model:
+            return None
+        return record.record_model(self.run, self.assembly, chosen, best_epoch)
+
+    def _restore(self) -> Progress:
+        check_same_data(self.run, self.assembly.dataset)
+        stepper = self.loop.stepper
+        path = last_checkpoint(self.run)
+        return load_last(path, stepper.network, stepper.optimizer, scaler=stepper.scaler)
+
+    @property
+    def _draws(self) -> bool:
+        return self.assembly.settings.tracking.figures != "none"
+
+    def _unsaved(self, error: OSError) -> None:
+        if not self._said_unsaved:
+            self._said_unsaved = True
+            self.listener.note(f"checkpoints cannot be written ({error}); training goes on without them")
+
+    def _facts(self, first_epoch: int) -> RunFacts:
+        data, settings = self.assembly.dataset, self.assembly.settings
+        return RunFacts(
+            run_name=self.run.name,
+            run_id=self.run.id,
+            model=settings.network.model,
+            num_parameters=count_parameters(self.assembly.network),
+            dataset=data.name,
+            image=str(data.spec),
+            num_classes=data.spec.num_classes,
+            num_images=(len(data.train), len(data.val), len(data.test)),
+            device=str(self.assembly.compute.device),
+            precision=self.assembly.compute.precision,
+            epochs=settings.training.epochs,
+            first_epoch=first_epoch,
+        )
+
+
+def _open_run(store: Store, assembly: Assembly, resume: str | None, listener: Listener) -> Run:
+    settings = assembly.settings.tracking
+    if resume is not None:
+        return store.reopen_run(resume, on_problem=listener.note)
+    if PROJECT_RUN in os.environ:
+        run = store.adopt_run(os.environ[PROJECT_RUN], on_problem=listener.note)
+        run.set_tags(settings.tags)
+        return run
+    name = settings.run_name or f"{assembly.settings.network.model}-{time.strftime('%m%d-%H%M%S')}"
+    experiment_id = store.experiment_id(settings.experiment)
+    return store.create_run(experiment_id, run_name=name, tags=settings.tags, on_problem=listener.note)
+
+
+@contextmanager
+def _closed_truthfully(run: Run) -> Iterator[None]:
+    """Whatever is raised while the run is open, the run says so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        run.finish(Outcome(Status.INTERRUPTED, "Ctrl-C, twice"))
+        raise
+    except UserError as error:
+        run.finish(Outcome(Status.FAILED, str(error)))
+        raise
+    except BaseException as error:
+        run.finish(Outcome(Status.FAILED, f"{type(error).__name__}: {error}"))
+        raise

@@ -1,0 +1,164 @@
+"""Registered models, and building one: arguments and shapes are checked before anything is trained."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_type_hints
+
+import torch
+from pydantic import ConfigDict, ValidationError, create_model
+from torch import nn
+
+from cnnexp.errors import Fault, ModelError, SettingsError, UserError, did_you_mean
+from cnnexp.image_spec import ImageSpec
+from cnnexp.models.stack import ImageTooSmallError
+from cnnexp.registry import Registry
+from cnnexp.settings.resolve import choices_of, describe
+
+Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
+LARGEST_SIDE = 512  # where the search for the smallest fitting image ends
+
+
+@dataclass(frozen=True, slots=True)
+class ModelArgument:
+    """A typed keyword argument of a builder; `annotation` may carry a search range and a pydantic `Field`."""
+
+    name: str
+    annotation: Any
+    default: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A registered model: its builder takes an `ImageSpec`, then keyword arguments."""
+
+    name: str
+    builder: Callable[..., nn.Module]
+    summary: str
+
+    def arguments(self) -> tuple[ModelArgument, ...]:
+        """The builder's keyword arguments, in order."""
+        target = self.builder.__init__ if inspect.isclass(self.builder) else self.builder
+        hints = get_type_hints(target, include_extras=True)
+        parameters = list(inspect.signature(self.builder).parameters.values())[1:]
+        keywords = [p for p in parameters if p.kind in {p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD}]
+        return tuple(
+            ModelArgument(p.name, hints.get(p.name, Any), ... if p.default is p.empty else p.default)
+            for p in keywords
+        )
+
+
+def _load_builtin() -> None:
+    for module in ("convnet", "lenet", "mlp"):
+        importlib.import_module(f"cnnexp.models.{module}")
+
+
+MODELS: Registry[ModelEntry] = Registry(
+    "model",
+    entry_point_group="cnnexp.models",
+    load_builtin=_load_builtin,
+    way_out="A model of your own: --plugin FILE.",
+)
+
+
+def register_model(name: str) -> Callable[[Builder], Builder]:
+    """Registers a builder `(spec: ImageSpec, *, argument: type = default, ...) -> nn.Module` under a name.
+
+    The builder's typed keyword arguments become settable (`--set kernel_size=5`) without another declaration.
+    The first line of its docstring is what `cnnexp models` shows.
+
+    Raises:
+        UserError: the name is taken.
+    """
+
+    def register(builder: Builder) -> Builder:
+        summary = (inspect.getdoc(builder) or "").split("\n", 1)[0]
+        MODELS.add(name, ModelEntry(name, builder, summary))
+        return builder
+
+    return register
+
+
+def check_arguments(entry: ModelEntry, given: Mapping[str, object]) -> dict[str, Any]:
+    """Returns every argument of the model, given or default, in the types its builder declares.
+
+    Raises:
+        SettingsError: unknown names or unfit values; all of them are listed.
+    """
+    arguments = {argument.name: argument for argument in entry.arguments()}
+    fields: dict[str, Any] = {name: (one.annotation, one.default) for name, one in arguments.items()}
+    config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True, protected_namespaces=()
+    )
+    schema = create_model(f"{entry.name} arguments", __config__=config, **fields)
+    try:
+        checked = schema(**given)
+    except ValidationError as error:
+        faults: dict[str, Fault] = {}
+        for detail in error.errors():
+            name = str(detail["loc"][0])
+            origin = f"argument of model {entry.name}"
+            if name not in arguments:
+                known = ", ".join(arguments) or "none"
+                rule = f"is not an argument{did_you_mean(name, arguments)} {entry.name} has: {known}."
+            else:
+                rule = describe(detail, choices_of(arguments[name].annotation))
+            faults.setdefault(name, Fault(name, given.get(name), rule, origin))
+        raise SettingsError(faults.values()) from error
+    return {name: getattr(checked, name) for name in arguments}
+
+
+def build_model(name: str, spec: ImageSpec, arguments: Mapping[str, object] | None = None) -> nn.Module:
+    """Builds a registered model for images of a given shape, and tries it on a batch without data.
+
+    Raises:
+        UnknownNameError: no such model.
+        SettingsError: an argument is unknown or unfit.
+        ModelError: the model cannot take these images; the sentence names both sizes and the way out.
+    """
+    entry = MODELS.get(name)
+    checked = check_arguments(entry, arguments or {})
+    try:
+        _try_on_meta(entry, spec, checked)
+    except ImageTooSmallError as error:
+        raise ModelError(
+            f"{name} cannot take {spec.height}×{spec.width} images: {error}; {_way_out(entry, spec, checked)}"
+        ) from error
+    return entry.builder(spec, **checked)
+
+
+def _try_on_meta(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> None:
+    """Builds and runs the model on the meta device: shapes only, no memory, some milliseconds."""
+    try:
+        with torch.device("meta"):
+            model = entry.builder(spec, **arguments).eval()
+            output = model(torch.empty(2, *spec.shape))
+    except UserError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"model {entry.name!r} fails on {spec} images with {spec.num_classes} classes: "
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}; "
+            "derive every size from the ImageSpec, or choose another --image-size."
+        ) from error
+    if tuple(output.shape) != (2, spec.num_classes):
+        raise ModelError(
+            f"model {entry.name!r} returns shape {tuple(output.shape)} for a batch of 2; "
+            f"it must return logits of shape (2, {spec.num_classes})."
+        )
+
+
+def _way_out(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> str:
+    for side in range(min(spec.height, spec.width) + 1, LARGEST_SIDE + 1):
+        larger = ImageSpec(spec.channels, max(side, spec.height), max(side, spec.width), spec.num_classes)
+        try:
+            _try_on_meta(entry, larger, arguments)
+        except ImageTooSmallError:
+            continue
+        return f"use --image-size {side} or more."
+    return (
+        f"no image up to {LARGEST_SIDE}×{LARGEST_SIDE} is large enough: use fewer layers or smaller kernels."
+    )

@@ -1,0 +1,162 @@
+"""Checkpoints: one safetensors file each, the rest as JSON in its header; nothing needs unpickling.
+
+`last` holds what the next epoch needs; `best` holds the weights of the best epoch. Randomness is not stored:
+it is a pure function of (seed, epoch).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cnnexp.errors import UserError
+from cnnexp.training.events import EpochReport
+
+FORMAT = 1
+BEST = "checkpoints/best.safetensors"
+LAST = "checkpoints/last.safetensors"
+MODEL_PREFIX, OPTIMIZER_PREFIX = "model/", "optimizer/"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: every finished epoch, in order."""
+
+    history: tuple[EpochReport, ...] = ()
+
+    @property
+    def epoch(self) -> int:
+        """The last finished epoch; 0 before the first."""
+        return self.history[-1].epoch if self.history else 0
+
+
+def save_weights(path: Path, network: nn.Module, header: dict[str, Any]) -> None:
+    """Writes a network's weights, atomically.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    _write(path, _model_tensors(network), header)
+
+
+def load_weights(path: Path, network: nn.Module) -> dict[str, Any]:
+    """Loads weights into a network of the same architecture; returns the header.
+
+    Raises:
+        UserError: the file is missing or torn, or belongs to another architecture.
+    """
+    tensors, header = _read(path)
+    _load_model(path, network, tensors)
+    return header
+
+
+def save_last(
+    path: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    scaler: torch.amp.GradScaler,
+    history: Sequence[EpochReport],
+) -> None:
+    """Writes all that the next epoch needs, atomically.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    state = optimizer.state_dict()["state"]
+    tensors = _model_tensors(network)
+    for index, values in state.items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"{OPTIMIZER_PREFIX}{index}/{name}"] = value.detach().cpu().contiguous()
+    header = {"history": [report.as_dict() for report in history], "scaler": scaler.state_dict()}
+    _write(path, tensors, header)
+
+
+def load_last(
+    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, *, scaler: torch.amp.GradScaler
+) -> Progress:
+    """Restores network, optimizer and scaler to the end of the last finished epoch.
+
+    Raises:
+        UserError: the file is missing or torn, or belongs to another architecture or optimizer.
+    """
+    tensors, header = _read(path)
+    _load_model(path, network, tensors)
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith(OPTIMIZER_PREFIX):
+            index, name = key.removeprefix(OPTIMIZER_PREFIX).split("/", 1)
+            state.setdefault(int(index), {})[name] = _like(value, parameters[int(index)])
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    scaler.load_state_dict(header["scaler"])
+    return Progress(tuple(EpochReport(**report) for report in header["history"]))
+
+
+def read_progress(path: Path) -> Progress:
+    """Returns how far the run of a `last` checkpoint is, without its weights."""
+    _, header = _read(path, with_tensors=False)
+    return Progress(tuple(EpochReport(**report) for report in header["history"]))
+
+
+def _like(value: Tensor, parameter: Tensor) -> Tensor:
+    """Gives a moment its parameter's memory layout: fused optimizers walk both as one flat array."""
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, device="cpu").copy_(value)
+
+
+def _model_tensors(network: nn.Module) -> dict[str, Tensor]:
+    return {
+        MODEL_PREFIX + key: value.detach().cpu().contiguous().clone()
+        for key, value in network.state_dict().items()
+    }
+
+
+def _load_model(path: Path, network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    weights = {k.removeprefix(MODEL_PREFIX): v for k, v in tensors.items() if k.startswith(MODEL_PREFIX)}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(
+            f"the checkpoint {path} belongs to another network ({str(error).splitlines()[-1].strip()}); "
+            "build the model with the settings of its run."
+        ) from error
+
+
+def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        save_file(tensors, partial, metadata={"cnnexp": json.dumps({"format": FORMAT, **header})})
+        os.replace(partial, path)  # noqa: PTH105 - the atomic replacement, by its usual name
+    except SafetensorError as error:  # a full disk arrives as this
+        raise OSError(f"cannot write {path}: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read(path: Path, *, with_tensors: bool = True) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["cnnexp"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()} if with_tensors else {}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise UserError(f"there is no checkpoint {path}; start the run anew without --resume.") from error
+    except (SafetensorError, KeyError, OSError, ValueError) as error:
+        raise UserError(f"the checkpoint {path} cannot be read ({error}); start the run anew.") from error
+    if header.get("format") != FORMAT:
+        raise UserError(
+            f"the checkpoint {path} was written by another version of cnnexp; start the run anew."
+        )
+    return tensors, header

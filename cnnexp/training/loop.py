@@ -1,0 +1,178 @@
+"""The loop: a generator that yields one report per epoch.
+
+    for each epoch:
+        seed from (seed, epoch)
+        train part      every batch once; the lr is a function of the step
+        validation      loss and accuracy, no graph
+        decide          best so far? does a judge end the run?
+        save            best weights, then the last checkpoint
+        yield           the report
+
+It knows neither tracker nor progress bar nor tuning, and the test part is not in its scope.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from cnnexp.settings.groups import TrainingSettings
+from cnnexp.training import checkpoint
+from cnnexp.training.events import EpochReport, Outcome, Status
+from cnnexp.training.interrupt import Interrupt
+from cnnexp.training.judges import Judge, best_of, better
+from cnnexp.training.schedule import learning_rate
+from cnnexp.training.seeding import derive_seed, seed_everything
+from cnnexp.training.step import Batch, Mean, Stepper, Sums
+
+BatchListener = Callable[[int, int], None]
+
+
+class EpochBatches(Protocol):
+    """Batches of a part: uint8 images and labels, in an order that depends on the epoch alone."""
+
+    num_images: int
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, n: int) -> Iterator[Batch]:
+        """Yields the batches of epoch n."""
+        ...
+
+
+class InterruptedEpochError(Exception):
+    """The run was asked to end in the middle of an epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """All that a run needs to train; `run` is the loop.
+
+    Attributes:
+        stepper: network, loss and optimizer.
+        train_batches: shuffled anew in each epoch.
+        val_batches: in order.
+        settings: epochs, monitor, seed.
+        judges: asked in order after each epoch; the first that speaks ends the run.
+        folder: where checkpoints go.
+        interrupt: asks for an end between two batches.
+        on_batch: told (batches done, batches in the epoch); only listens.
+        on_unsaved: told that a checkpoint could not be written; training goes on.
+        unsaved_best: the best weights while the disk refuses them, else empty.
+    """
+
+    stepper: Stepper
+    train_batches: EpochBatches
+    val_batches: EpochBatches
+    settings: TrainingSettings
+    judges: tuple[Judge, ...]
+    folder: Path
+    interrupt: Interrupt
+    on_batch: BatchListener
+    on_unsaved: Callable[[OSError], None]
+    unsaved_best: dict[str, Tensor] = field(default_factory=dict)
+
+    def run(self, start: checkpoint.Progress | None = None) -> Generator[EpochReport, None, Outcome]:
+        """Trains on from the end of `start`; yields a report per epoch and returns how the run ended."""
+        history = list(start.history) if start else []
+        if start is None:
+            self._save_last(history)
+        outcome = self._judge(history) if history else None
+        while outcome is None:
+            epoch = len(history) + 1
+            try:
+                report = self._epoch(epoch, best_of(history))
+            except InterruptedEpochError as error:
+                return Outcome(
+                    Status.INTERRUPTED, f"{error} in epoch {epoch}; {epoch - 1} epochs are complete"
+                )
+            history.append(report)
+            if report.is_best:
+                self._save_best(report)
+            self._save_last(history)
+            yield report
+            outcome = self._judge(history)
+        return outcome
+
+    def _judge(self, history: list[EpochReport]) -> Outcome | None:
+        for judge in self.judges:
+            outcome = judge(history)
+            if outcome is not None:
+                return outcome
+        if history[-1].epoch >= self.settings.epochs:
+            return Outcome(Status.COMPLETED, f"all {self.settings.epochs} epochs are complete")
+        return None
+
+    def _epoch(self, epoch: int, best: EpochReport | None) -> EpochReport:
+        begin = time.perf_counter()
+        trained, lr = self._train_part(epoch)
+        train_seconds = time.perf_counter() - begin
+        validated = self.stepper.evaluate(self.val_batches.epoch(epoch))
+        report = EpochReport(
+            epoch=epoch,
+            train_loss=trained.loss,
+            train_accuracy=trained.accuracy,
+            val_loss=validated.loss,
+            val_accuracy=validated.accuracy,
+            lr=lr,
+            seconds=time.perf_counter() - begin,
+            images_per_second=self.train_batches.num_images / train_seconds,
+            is_best=False,
+        )
+        return replace(report, is_best=better(report, best, self.settings.monitor))
+
+    def _train_part(self, epoch: int) -> tuple[Mean, float]:
+        stepper, compute = self.stepper, self.stepper.compute
+        seed_everything(self.settings.seed, epoch)
+        generator = torch.Generator(compute.device)
+        generator.manual_seed(derive_seed(self.settings.seed, epoch, 1))
+        stepper.network.train()
+        steps = len(self.train_batches)
+        lr, sums = 0.0, Sums(compute.device)
+        for index, (images, labels) in enumerate(self.train_batches.epoch(epoch)):
+            if self.interrupt.reason:
+                raise InterruptedEpochError(self.interrupt.reason)
+            lr = learning_rate(
+                (epoch - 1) * steps + index,
+                stepper.settings,
+                steps_per_epoch=steps,
+                num_steps=self.settings.epochs * steps,
+            )
+            loss, logits = stepper.train_step(images, labels, lr, generator)
+            sums.add(loss, logits, labels)
+            self.on_batch(index + 1, steps)
+        return sums.mean(), lr
+
+    def _save_best(self, report: EpochReport) -> None:
+        try:
+            checkpoint.save_weights(self.folder / checkpoint.BEST, self.stepper.network, report.as_dict())
+            self.unsaved_best.clear()
+        except OSError as error:
+            self.unsaved_best.update({k: v.clone() for k, v in self.stepper.network.state_dict().items()})
+            self.on_unsaved(error)
+
+    def restore_best(self) -> None:
+        """Puts the best weights into the network."""
+        if self.unsaved_best:
+            self.stepper.network.load_state_dict(self.unsaved_best)
+        else:
+            checkpoint.load_weights(self.folder / checkpoint.BEST, self.stepper.network)
+
+    def _save_last(self, history: list[EpochReport]) -> None:
+        stepper = self.stepper
+        try:
+            checkpoint.save_last(
+                self.folder / checkpoint.LAST,
+                stepper.network,
+                stepper.optimizer,
+                scaler=stepper.scaler,
+                history=history,
+            )
+        except OSError as error:
+            self.on_unsaved(error)
