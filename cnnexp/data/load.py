@@ -1,0 +1,139 @@
+"""Loads a data set: finds it, decodes it or takes it from the cache, parts it, says what is to be said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+
+from cnnexp.data.dataset import BadImage, ImageDataset, Part
+from cnnexp.data.decode import Decoded, decode
+from cnnexp.data.reading import Found, Labels, Reading
+from cnnexp.data.registry import DATASETS, Lookup
+from cnnexp.data.split import SplitRule, check_classes, split
+from cnnexp.data.survey import digest, duplicates_note, mean_and_std
+from cnnexp.errors import DataError
+from cnnexp.image_spec import ImageSpec
+from cnnexp.progress import Progress, silent
+from cnnexp.settings.groups import DataSettings
+
+DEFAULT_DATA_DIR = "data"
+LISTED_BAD_IMAGES = 10
+
+
+def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> ImageDataset:
+    """Loads the data set that the settings name.
+
+    Args:
+        settings: which set, how it is read, and how it is parted.
+        progress: called while files are downloaded and images decoded.
+
+    Returns:
+        The set in three parts; sources that fit the memory budget are resident.
+
+    Raises:
+        UnknownNameError: no such data set.
+        DataError: it is missing, broken, or a class is missing from a part.
+    """
+    found = find_dataset(settings, progress=progress)
+    budget = int(settings.memory_budget * psutil.virtual_memory().total)
+    reading = Reading(settings.image_size, settings.fit, settings.color)
+    decoded = decode(
+        settings.dataset, found, reading, budget_bytes=budget, use_cache=settings.cache, progress=progress
+    )
+    _check_bad(decoded, settings)
+    rows = _split(decoded, settings)
+    frame, names = decoded.frame, decoded.class_names
+    mean, std = _normalization(decoded, rows["train"], settings)
+    spec = ImageSpec(frame.channels, frame.height, frame.width, len(names))
+    parts = {name: Part(decoded.source, torch.from_numpy(indices)) for name, indices in rows.items()}
+    return ImageDataset(
+        name=settings.dataset,
+        location=found.location,
+        class_names=names,
+        spec=spec,
+        **parts,
+        mean=mean,
+        std=std,
+        digest=digest(decoded.survey, rows, decoded.labels, names, spec.shape),
+        bad_images=tuple(image for _, image in decoded.bad),
+        notes=_notes(decoded, rows, found, budget),
+    )
+
+
+def find_dataset(settings: DataSettings, *, progress: Progress = silent) -> Found:
+    """Finds a data set's files without decoding any; downloads them where they are nowhere.
+
+    Raises:
+        UnknownNameError: no such data set.
+        DataError: it is nowhere to be had.
+    """
+    name, _, argument = settings.dataset.partition(":")
+    takes_path = name in DATASETS and DATASETS.get(name).takes_path
+    entry = DATASETS.get(name if takes_path else settings.dataset)
+    data_dir = Path(settings.data_dir or DEFAULT_DATA_DIR).expanduser()
+    return entry.find(Lookup(data_dir, argument, progress))
+
+
+def _check_bad(decoded: Decoded, settings: DataSettings) -> None:
+    """Raises DataError, listing the images that cannot be read, unless they are to be skipped."""
+    if not decoded.bad or settings.skip_bad_images:
+        return
+    count = len(decoded.bad)
+    listed = "; ".join(f"{image.path} ({image.reason})" for _, image in decoded.bad[:LISTED_BAD_IMAGES])
+    more = f"; and {count - LISTED_BAD_IMAGES} more" if count > LISTED_BAD_IMAGES else ""
+    raise DataError(
+        f"{count} of {len(decoded.labels)} images of {settings.dataset} cannot be read: {listed}{more}. "
+        "Mend or remove them, or give --skip-bad-images."
+    )
+
+
+def _split(decoded: Decoded, settings: DataSettings) -> dict[str, Labels]:
+    good = np.ones(len(decoded.labels), np.bool_)
+    good[[row for row, _ in decoded.bad]] = False
+    ends = np.cumsum((0, *decoded.part_sizes))
+    given = {
+        name: np.arange(start, end)[good[start:end]]
+        for name, start, end in zip(("train", "val", "test"), ends, ends[1:], strict=False)
+        if end > start
+    }
+    rule = SplitRule(
+        settings.split, settings.val_fraction, settings.test_fraction, settings.fraction, settings.split_seed
+    )
+    rows = split(decoded.labels, given, rule)
+    check_classes(decoded.labels, rows, decoded.class_names, name=settings.dataset)
+    return rows
+
+
+def _normalization(
+    decoded: Decoded, train: Labels, settings: DataSettings
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    frame = decoded.frame
+    if settings.normalize == "dataset":
+        return mean_and_std(decoded.survey, train, frame.height * frame.width)
+    mean, std = {"half": (0.5, 0.5), "none": (0.0, 1.0)}[settings.normalize]
+    return (mean,) * frame.channels, (std,) * frame.channels
+
+
+def _notes(decoded: Decoded, rows: dict[str, Labels], found: Found, budget: int) -> tuple[str, ...]:
+    notes = list(decoded.notes)
+    count, frame = len(decoded.labels), decoded.frame
+    if not decoded.source.resident:
+        notes.append(
+            f"The decoded images need {_size(count * frame.num_bytes)}, more than the memory budget of "
+            f"{_size(budget)}: they are decoded anew at every reading (--memory-budget raises it)."
+        )
+    if decoded.bad:
+        first: BadImage = decoded.bad[0][1]
+        notes.append(
+            f"{len(decoded.bad)} of {count} images cannot be read and are left out, "
+            f"the first being {first.path} ({first.reason})."
+        )
+    twins = duplicates_note(decoded.survey, rows, found.row_name)
+    return (*notes, twins) if twins else tuple(notes)
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.1f} MB"  # noqa: PLR2004
