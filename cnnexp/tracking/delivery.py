@@ -1,0 +1,138 @@
+"""Carries one run's operations to the store, and keeps those that did not arrive.
+
+Training never waits for a store that is away: after the first failure nothing is tried until the end, and
+what was not sent lies in `unsent.jsonl` beside the run's files, one operation a line, in order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnexp.tracking.opening import brief
+from cnnexp.tracking.operations import Operation, Target, perform
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+UNSENT = "unsent.jsonl"
+
+
+class Delivery:
+    """Sends operations in order.
+
+    Args:
+        client: the store.
+        target: the run they belong to.
+        on_problem: told one sentence when the store fails first, and one when the disk does.
+    """
+
+    def __init__(self, client: MlflowClient, target: Target, on_problem: Callable[[str], None]) -> None:
+        self._client = client
+        self._target = target
+        self._on_problem = on_problem
+        self._told: set[str] = set()
+        self._file = target.folder / UNSENT
+        self._unsent: list[Operation] = _read(self._file)
+        self._away = False
+
+    @property
+    def is_complete(self) -> bool:
+        """True where nothing waits to be sent."""
+        return not self._unsent
+
+    def send(self, kind: str, **arguments: object) -> Operation | None:
+        """Sends one operation, or keeps it for the end; never raises for a store that fails.
+
+        Returns:
+            The operation, completed with what the store answered; None where it was not delivered.
+        """
+        operation: Operation = {"kind": kind, **arguments}
+        if not self._away and self._try(operation):
+            return operation
+        self._keep(operation)
+        return None
+
+    def deliver_backlog(self, *, skip: tuple[str, ...] = ()) -> None:
+        """Tries once to send what is left, in order; stops at the first that finds the store away.
+
+        Args:
+            skip: kinds that are dropped: a run that goes on must not be ended by its past.
+        """
+        waiting = [operation for operation in self._unsent if operation["kind"] not in skip]
+        if not self._unsent:
+            return
+        self._away, left = False, []
+        for operation in waiting:
+            if self._away or not self._try(operation):
+                left.append(operation)
+        self._unsent = left
+        self.guard_disk(lambda: _write(self._file, left))
+
+    def guard_disk(self, write: Callable[[], object]) -> bool:
+        """Writes to the disk; a full one is said once and does not stop the training."""
+        try:
+            write()
+        except OSError as error:
+            self.tell("disk", f"a file of the run could not be written ({brief(error)}); training goes on.")
+            return False
+        return True
+
+    def tell(self, topic: str, sentence: str) -> None:
+        """Tells the user, once per topic."""
+        if topic not in self._told:
+            self._told.add(topic)
+            self._on_problem(sentence)
+
+    def _try(self, operation: Operation) -> bool:
+        try:
+            perform(self._client, self._target, operation)
+        except Exception as error:  # MLflow lets through what its stores, requests and the disk raise
+            self._away = not _is_refusal(error)
+            where = f"what was not sent is kept in {self._file}"
+            self.tell("store", f"tracking failed ({brief(error)}); training goes on, and {where}.")
+            return False
+        return True
+
+    def _keep(self, operation: Operation) -> None:
+        if operation["kind"] == "artifact" and operation in self._unsent:
+            return  # a file is sent as it then is: once is enough
+        self._unsent.append(operation)
+        self.guard_disk(lambda: _append(self._file, operation))
+
+
+def _is_refusal(error: Exception) -> bool:
+    """True where the store is there and will never take this operation: waiting would not help."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, FileNotFoundError):  # a file of ours that is gone
+        return True
+    if not isinstance(error, MlflowException):
+        return False
+    status: int = error.get_http_status_code()  # type: ignore[no-untyped-call] # MLflow left it out
+    return 400 <= status < 500 and status not in (408, 429)  # noqa: PLR2004 - client errors, but for "later"
+
+
+def _read(file: Path) -> list[Operation]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:  # none: the common case
+        return []
+    return [json.loads(line) for line in lines if line.endswith("}")]  # a full disk leaves half a line
+
+
+def _append(file: Path, operation: Operation) -> None:
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(operation) + "\n")
+
+
+def _write(file: Path, operations: list[Operation]) -> None:
+    if not operations:
+        file.unlink(missing_ok=True)
+        return
+    part = file.with_name(f"{file.name}.part")
+    part.write_text("".join(json.dumps(operation) + "\n" for operation in operations), encoding="utf-8")
+    os.replace(part, file)  # noqa: PTH105 - as Path.replace; both are atomic

@@ -1,0 +1,138 @@
+"""Finds runs: by id, by the start of an id, by name, the last one, the most recent ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cnnexp.errors import TrackingError, did_you_mean
+from cnnexp.tracking import ownership
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
+
+_LISTED = 10  # candidates that a message about an ambiguous name shows
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run, as a list shows it.
+
+    Attributes:
+        run_id: 32 hex digits.
+        name: as the user or MLflow chose it.
+        experiment: the experiment's name.
+        status: MLflow's: RUNNING, FINISHED, FAILED, KILLED, SCHEDULED.
+        outcome: ours: completed, stopped early, ...; the empty string where the run is not ours.
+        reason: the sentence that goes with the outcome.
+        started: local time.
+        seconds: duration; None while it runs.
+        metrics: latest value of each.
+        params: as text.
+    """
+
+    run_id: str
+    name: str
+    experiment: str
+    status: str
+    outcome: str
+    reason: str
+    started: datetime
+    seconds: float | None
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+
+
+def recent_runs(client: MlflowClient, count: int, experiment: str | None) -> list[RunRow]:
+    """Returns the latest runs, newest first.
+
+    Raises:
+        TrackingError: no experiment of that name.
+    """
+    names = _experiment_names(client)
+    if experiment is not None:
+        names = {key: name for key, name in names.items() if name == experiment} or _unknown(
+            experiment, names
+        )
+    runs = client.search_runs(list(names), order_by=["attributes.start_time DESC"], max_results=count)
+    return [_row(run, names) for run in runs]
+
+
+def find_run(client: MlflowClient, text: str) -> str:
+    """Returns the id of the one run that is meant.
+
+    Args:
+        client: the store.
+        text: a run id, the unique start of one (4 characters or more), a run's exact name, or `last`.
+
+    Raises:
+        TrackingError: none or several match; the message lists the candidates.
+    """
+    names = _experiment_names(client)
+    if text == "last":
+        found: list[MlflowRun] = client.search_runs(
+            list(names), f"tags.{ownership.PID} != ''", order_by=["attributes.start_time DESC"], max_results=1
+        )
+    else:
+        found = [run for condition in _conditions(text) for run in _matching(client, list(names), condition)]
+    exact = [run for run in found if run.info.run_id == text.lower()]
+    unique = {run.info.run_id: run for run in exact or found}
+    if len(unique) == 1:
+        return str(next(iter(unique)))
+    if not unique:
+        raise TrackingError(f"no run {text!r} in this store; `cnnexp runs` lists what there is.")
+    listed = [_line(_row(run, names)) for run in unique.values()]
+    more = ["  …"] if len(listed) > _LISTED else []
+    raise TrackingError(
+        "\n".join([f"{text!r} is more than one run; give the id of one:", *listed[:_LISTED], *more])
+    )
+
+
+def _experiment_names(client: MlflowClient) -> dict[str, str]:
+    return {one.experiment_id: one.name for one in client.search_experiments()}
+
+
+def _unknown(experiment: str, names: Mapping[str, str]) -> dict[str, str]:
+    known = sorted(names.values())
+    hint = did_you_mean(experiment, known)
+    raise TrackingError(
+        f"no experiment {experiment!r} in this store{hint} Known: {', '.join(known) or 'none'}."
+    )
+
+
+def _conditions(text: str) -> list[str]:
+    conditions = []
+    if re.fullmatch(r"[0-9a-fA-F]{4,32}", text):
+        conditions.append(f"attributes.run_id LIKE '{text.lower()}%'")
+    quote = next((mark for mark in "'\"" if mark not in text), None)
+    if quote is not None:  # MLflow's search has no escape for a name with both marks
+        conditions.append(f"attributes.run_name = {quote}{text}{quote}")
+    return conditions
+
+
+def _matching(client: MlflowClient, experiment_ids: list[str], condition: str) -> list[MlflowRun]:
+    return list(client.search_runs(experiment_ids, condition, max_results=_LISTED + 1))
+
+
+def _row(run: MlflowRun, names: Mapping[str, str]) -> RunRow:
+    info, tags = run.info, run.data.tags
+    return RunRow(
+        run_id=info.run_id,
+        name=info.run_name or "",
+        experiment=names.get(info.experiment_id, info.experiment_id),
+        status=info.status,
+        outcome=tags.get("cnnexp.status", ""),
+        reason=tags.get("cnnexp.reason", ""),
+        started=datetime.fromtimestamp(info.start_time / 1000).astimezone(),
+        seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
+        metrics=dict(run.data.metrics),
+        params=dict(run.data.params),
+    )
+
+
+def _line(row: RunRow) -> str:
+    return f"  {row.run_id}  {row.name}  ({row.experiment}, {row.started:%Y-%m-%d %H:%M}, {row.status})"

@@ -1,0 +1,237 @@
+"""A tracking store: its experiments, its runs, and the addresses of its pages."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnexp.errors import TrackingError
+from cnnexp.tracking import ownership, search
+from cnnexp.tracking.environment import git_commit
+from cnnexp.tracking.opening import Opened, brief, open_client, tracking_errors
+from cnnexp.tracking.run import DESCRIPTION, REASON, STATUS, Run
+from cnnexp.tracking.run_folder import folder_of
+from cnnexp.tracking.search import RunRow
+from cnnexp.tracking.views import BEST, runs_path, standard_views
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
+
+_ABOUT = "Runs of cnnexp: image classification. Open **Views** above for *best first* and *curves*."
+_DIED = "its process ended without a word"
+
+
+def open_store(tracking_uri: str | None = None) -> Store:
+    """Opens a tracking store; the local one is made when missing.
+
+    Args:
+        tracking_uri: else MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the working folder, the very store
+            that a bare `mlflow ui` there opens.
+
+    Raises:
+        TrackingError: it cannot be opened. A server that is away or silent is said within 10 s.
+    """
+    return Store(open_client(tracking_uri))
+
+
+def log_problem(sentence: str) -> None:
+    """What a run does with its problems where nobody else listens: a warning of the logger `cnnexp`."""
+    logging.getLogger("cnnexp").warning(sentence)
+
+
+class Store:
+    """An open tracking store."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.uri = opened.uri
+        self.client = opened.client
+        self._opened = opened
+
+    def experiment_id(self, name: str) -> str:
+        """Returns the id of an experiment, which is made when missing, with its description and saved views.
+
+        Raises:
+            TrackingError: it is deleted, or cannot be made.
+        """
+        with self._opened.lock(), tracking_errors(f"experiment {name!r} cannot be opened"):
+            tags = {DESCRIPTION: _ABOUT, **standard_views()}
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment is None:
+                return self._create_experiment(name, tags)
+            identity = str(experiment.experiment_id)
+            if experiment.lifecycle_stage != "active":
+                raise TrackingError(
+                    f"experiment {name!r} is deleted: `MLFLOW_TRACKING_URI={self.uri} mlflow experiments "
+                    f"restore --experiment-id {identity}` brings it back, or choose another name with "
+                    "--experiment."
+                )
+            for key, value in tags.items():
+                is_ours = key != DESCRIPTION  # a description may be the user's own by now
+                if key not in experiment.tags or (is_ours and experiment.tags[key] != value):
+                    self.client.set_experiment_tag(identity, key, value)
+            return identity
+
+    def close_dead_runs(self) -> list[str]:
+        """Closes runs of this machine whose process is gone as KILLED; returns their ids.
+
+        Runs of other machines, of living processes, and runs that are not ours stay as they are.
+        """
+        mine = f"attributes.status = 'RUNNING' and tags.{ownership.HOST_KEY} = '{ownership.host_key()}'"
+        with tracking_errors("dead runs cannot be looked for"):
+            experiments = [one.experiment_id for one in self.client.search_experiments()]
+            running = self.client.search_runs(experiments, mine) if experiments else []
+            dead = [run for run in running if not ownership.is_alive(run.data.tags)]
+            for run in dead:
+                self.client.set_tag(run.info.run_id, STATUS, "interrupted")
+                self.client.set_tag(run.info.run_id, REASON, _DIED)
+                self.client.set_terminated(run.info.run_id, "KILLED")
+        return [run.info.run_id for run in dead]
+
+    def create_run(
+        self,
+        experiment_id: str,
+        *,
+        run_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        on_problem: Callable[[str], None] = log_problem,
+    ) -> Run:
+        """Starts a run; tag `mlflow.parentRunId` makes it a child.
+
+        Raises:
+            TrackingError: the store does not take it, or its folder cannot be made.
+        """
+        with tracking_errors("the run cannot be created"):
+            own = {**_source_tags(), **ownership.own_tags(), STATUS: "running"}
+            run = self.client.create_run(experiment_id, run_name=run_name, tags={**own, **(tags or {})})
+            return self._opened_run(run, on_problem)
+
+    def adopt_run(
+        self,
+        run_id: str,
+        *,
+        run_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        on_problem: Callable[[str], None] = log_problem,
+    ) -> Run:
+        """Goes on with the run that `mlflow run` has made for this process (MLFLOW_RUN_ID); keeps its params.
+
+        Raises:
+            TrackingError: no such run, or it is deleted.
+        """
+        with tracking_errors(f"run {run_id!r} cannot be taken over"):
+            run = self._existing(run_id)
+            if run_name is not None:
+                self.client.update_run(run_id, name=run_name)
+                run = self.client.get_run(run_id)
+            adopted = self._opened_run(run, on_problem)
+            adopted.take_up({**ownership.own_tags(), STATUS: "running", **(tags or {})})
+            return adopted
+
+    def reopen_run(self, run_id: str, *, on_problem: Callable[[str], None] = log_problem) -> Run:
+        """Goes on with a run that has ended: its status is RUNNING again.
+
+        Raises:
+            TrackingError: no such run, it is deleted, or another process may still be at it.
+        """
+        with tracking_errors(f"run {run_id!r} cannot be resumed"):
+            run = self._existing(run_id)
+            if run.info.status == "RUNNING":
+                self._refuse_living(run)
+            reopened = self._opened_run(run, on_problem)
+            reopened.take_up({**ownership.own_tags(), STATUS: "running", REASON: "resumed"})
+            return reopened
+
+    def fetch(self, run_id: str, path: str) -> Path:
+        """Returns a file of a run, downloaded where it is not on this machine; the run stays as it is.
+
+        Raises:
+            TrackingError: no such run, or it has no such file.
+        """
+        with tracking_errors(f"run {run_id!r} cannot be read"):
+            run = self._existing(run_id)
+        return folder_of(run).fetch(self.client, path)
+
+    def find_run(self, text: str) -> str:
+        """Returns the id of the one run meant by an id, the start of one, an exact name, or `last`.
+
+        Raises:
+            TrackingError: none or several; the message lists the candidates.
+        """
+        with tracking_errors("runs cannot be searched"):
+            return search.find_run(self.client, text)
+
+    def recent_runs(self, count: int, experiment: str | None = None) -> list[RunRow]:
+        """Returns the latest runs, newest first.
+
+        Raises:
+            TrackingError: no experiment of that name.
+        """
+        with tracking_errors("runs cannot be searched"):
+            return search.recent_runs(self.client, count, experiment)
+
+    def ui_url_path(self, experiment_id: str, view: str = BEST) -> str:
+        """Returns the path, within MLflow's page, of an experiment's runs in a saved view."""
+        return runs_path(experiment_id, view)
+
+    def _create_experiment(self, name: str, tags: dict[str, str]) -> str:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.client.create_experiment(name, tags=tags))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            made = self.client.get_experiment_by_name(name)  # by another process, just now
+            if made is None:
+                raise
+            return str(made.experiment_id)
+
+    def _existing(self, run_id: str) -> MlflowRun:
+        run = self.client.get_run(run_id)
+        if run.info.lifecycle_stage != "active":
+            raise TrackingError(
+                f"run {run_id} is deleted: `MLFLOW_TRACKING_URI={self.uri} mlflow runs restore --run-id "
+                f"{run_id}` brings it back."
+            )
+        return run
+
+    def _refuse_living(self, run: MlflowRun) -> None:
+        tags, run_id = run.data.tags, run.info.run_id
+        if ownership.PID not in tags or ownership.is_own(tags):
+            return
+        pid, host = tags[ownership.PID], tags.get(ownership.HOST, "?")
+        if not ownership.is_here(tags):
+            raise TrackingError(
+                f"run {run_id} is marked as running on machine {host!r} (process {pid}); where that process "
+                'is gone, `python -c "from mlflow import MlflowClient; '
+                f"MlflowClient({self.uri!r}).set_terminated({run_id!r}, 'KILLED')\"` says so, and it can be "
+                "resumed here."
+            )
+        if ownership.is_alive(tags):
+            raise TrackingError(
+                f"run {run_id} is still running as process {pid}; stop that first (kill -TERM {pid})."
+            )
+
+    def _opened_run(self, run: MlflowRun, on_problem: Callable[[str], None]) -> Run:
+        folder = folder_of(run)
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self.client.set_terminated(run.info.run_id, "FAILED")  # no run is left RUNNING
+            raise TrackingError(f"the run's folder {folder.path} cannot be made: {brief(error)}.") from error
+        return Run(self.client, run, folder=folder, on_problem=on_problem)
+
+
+def _source_tags() -> dict[str, str]:
+    """Returns what MLflow's page shows as user and source."""
+    tags = {
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.name": Path(sys.argv[0]).name,
+        "mlflow.source.type": "LOCAL",
+    }
+    commit = git_commit(Path.cwd())
+    return tags if commit is None else {**tags, "mlflow.source.git.commit": commit}
