@@ -23,7 +23,7 @@ from cnnexp.cli.options import SettingsCommand, given_settings, settings_options
 @settings_options
 @click.pass_context
 def train(
-    context: click.Context, config: str | None, resume: str | None, quiet: bool, **_settings: object
+    context: click.Context, /, config: str | None, resume: str | None, quiet: bool, **_settings: object
 ) -> None:
     """Train a model and track the run in MLflow.
 

@@ -1,7 +1,7 @@
 """The only assembler: settings become objects, objects become one run."""
 
+from cnnexp.experiment.entry import train
 from cnnexp.experiment.listener import Listener, RunFacts
 from cnnexp.experiment.result import Result
-from cnnexp.experiment.entry import train
 
 __all__ = ["Listener", "Result", "RunFacts", "train"]

@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cnnexp.data import ImageDataset, load_dataset
+from cnnexp.data import load_dataset
 from cnnexp.data.augment import augmentation
 from cnnexp.data.batches import Batches
+from cnnexp.data.dataset import ImageDataset
 from cnnexp.data.normalize import Normalize
 from cnnexp.errors import DataError
 from cnnexp.experiment.listener import Listener

@@ -39,8 +39,8 @@ def record_start(run: Run, assembly: Assembly) -> None:
     settings = assembly.settings
     run.set_tags({"model": settings.network.model, "dataset": settings.data.dataset, "kind": "run"})
     run.log_text(write_settings(settings), SETTINGS_FILE)
-    run.log_text(str(table), "model/layers.txt")
-    run.log_json([asdict(row) for row in table.rows], "model/layers.json")
+    run.log_text(str(table), "network/layers.txt")
+    run.log_json([asdict(row) for row in table.rows], "network/layers.json")
     for name, content in environment.describe().items():
         run.log_text(content, f"environment/{name}")
     _record_data(run, assembly)

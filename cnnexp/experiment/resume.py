@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cnnexp.data import ImageDataset
+from cnnexp.data.dataset import ImageDataset
 from cnnexp.errors import DataError, Fault, SettingsError
 from cnnexp.experiment.record import DATASET_FILE, SETTINGS_FILE, read_json
 from cnnexp.settings import Given, Settings, read_settings_file, resolve

@@ -1,0 +1,33 @@
+"""Tables on a terminal, whole where there is none: what is piped must not be cut at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+PIPED_WIDTH = 400  # columns
+
+
+def console() -> Console:
+    """Returns a console on standard output."""
+    found = Console(highlight=False, soft_wrap=False)
+    if not found.is_terminal:
+        found.width = PIPED_WIDTH
+    return found
+
+
+def print_table(
+    header: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()
+) -> None:
+    """Prints rows under a header; columns named in `right` are right-aligned."""
+    to_the_right = set(right)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in header:
+        table.add_column(name, justify="right" if name in to_the_right else "left")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console().print(table)

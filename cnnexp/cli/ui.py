@@ -1,0 +1,53 @@
+"""`cnnexp ui`."""
+
+from __future__ import annotations
+
+import subprocess
+import webbrowser
+
+import click
+
+START_SECONDS = 120  # MLflow's server takes 20 to 70 s on a slow machine
+
+
+@click.command()
+@click.option("--tracking-uri", help="MLflow store; else MLFLOW_TRACKING_URI, else mlflow.db in this folder.")
+@click.option("--experiment", default="cnnexp", show_default=True, help="Experiment to open at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port.  [default: the first free one from 5000]")
+@click.option("--browser/--no-browser", default=True, show_default=True, help="Open a browser.")
+def ui(tracking_uri: str | None, experiment: str, host: str, port: int | None, browser: bool) -> None:
+    """Open MLflow's UI on the store that training writes to, at the table of runs, best first.
+
+    Ctrl-C ends it.
+    """
+    from cnnexp.errors import UserError
+    from cnnexp.tracking.store import open_store
+    from cnnexp.tracking.ui import free_port, is_server, ui_command, ui_environment, ui_page, wait_for_ui
+
+    store = open_store(tracking_uri)
+    experiment_id = store.experiment_id(experiment)
+    if is_server(store.uri):
+        _show(ui_page(store.uri, experiment_id), browser=browser)
+        return
+    found = free_port(host, port or 5000)
+    if port is not None and found != port:
+        raise UserError(f"port {port} is in use; leave --port out, or use --port {found}.")
+    base = f"http://{host}:{found}"
+    click.echo(f"Starting MLflow's UI on {store.uri} ...")
+    process = subprocess.Popen(ui_command(store.uri, host, found), env=ui_environment())
+    try:
+        if not wait_for_ui(base, START_SECONDS, process):
+            raise UserError(f"MLflow's UI did not answer on {base}; its own messages are above.")
+        _show(ui_page(base, experiment_id), browser=browser)
+        click.echo("Ctrl-C ends it.")
+        process.wait()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _show(page: str, *, browser: bool) -> None:
+    click.echo(page)
+    if browser:
+        webbrowser.open(page)
