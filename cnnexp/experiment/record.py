@@ -139,12 +139,15 @@ def record_figures(run: Run, assembly: Assembly, history: Sequence[EpochReport],
     what = f"{settings.network.model} on {settings.data.dataset}"
     record_curves(run, assembly, history)
     low, high = accuracy_interval(test.num_correct, len(test.labels))
-    title = f"{what}: test accuracy {test.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
+    title = f"{what}: test accuracy {100 * test.accuracy:.1f} % ({interval})"
     for name, normalize in (("confusion_matrix", False), ("confusion_matrix_rates", True)):
         run.log_figure(
             figures.confusion_matrix(test.matrix, names, title=title, normalize=normalize),
             f"plots/{name}.png",
         )
+    title = f"{what}: recall and precision per class, the hardest on top"
+    run.log_figure(figures.per_class(test.matrix, names, title=title), "plots/per_class.png")
     confidence = test.probabilities.max(axis=1)
     wrong = np.flatnonzero(test.predicted != test.labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:NUM_MISTAKES]
@@ -161,7 +164,7 @@ def record_curves(run: Run, assembly: Assembly, history: Sequence[EpochReport]) 
     settings, best = assembly.settings, best_of(history)
     what = f"{settings.network.model} on {settings.data.dataset}"
     found = (
-        f"best epoch {best.epoch} of {len(history)}: validation accuracy {best.val_accuracy:.1%}"
+        f"best epoch {best.epoch} of {len(history)}: validation accuracy {100 * best.val_accuracy:.1f} %"
         if best
         else "no"
     )

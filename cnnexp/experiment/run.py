@@ -185,9 +185,10 @@ def _open_run(store: Store, assembly: Assembly, resume: str | None, listener: Li
     if resume is not None:
         return store.reopen_run(resume, on_problem=listener.note)
     if PROJECT_RUN in os.environ:
-        run = store.adopt_run(os.environ[PROJECT_RUN], on_problem=listener.note)
-        run.set_tags(settings.tags)
-        return run
+        project_run = os.environ[PROJECT_RUN]
+        return store.adopt_run(
+            project_run, run_name=settings.run_name, tags=settings.tags, on_problem=listener.note
+        )
     name = settings.run_name or f"{assembly.settings.network.model}-{time.strftime('%m%d-%H%M%S')}"
     experiment_id = store.experiment_id(settings.experiment)
     return store.create_run(experiment_id, run_name=name, tags=settings.tags, on_problem=listener.note)

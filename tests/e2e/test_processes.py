@@ -1,0 +1,255 @@
+"""The command in a process of its own: signals, kills, several at once, `mlflow run`, disks that refuse."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from cnnexp.training.checkpoint import BEST, LAST, read_progress
+
+ROOT = Path(__file__).parents[2]
+PYTHON_BIN = Path(sys.executable).parent
+CNNEXP = [sys.executable, "-m", "cnnexp"]
+FAST = [
+    "--fraction",
+    "0.5",
+    "--figures",
+    "none",
+    "--log-model",
+    "false",
+    "--model",
+    "convnet",
+    "--threads",
+    "1",
+]
+LONG = [*CNNEXP, "train", *FAST, "--epochs", "200"]
+
+
+def start(command: list[str], **environment: str) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(PYTHON_BIN), os.environ["PATH"]])
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PATH": path, **environment},
+    )
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 120) -> str:
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    finally:
+        process.kill()
+    return output
+
+
+def only_run(store: str) -> Run:
+    client = MlflowClient(store)
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    assert len(runs) == 1
+    return client.get_run(runs[0].info.run_id)
+
+
+def folder(run: Run) -> Path:
+    return Path(run.info.artifact_uri.removeprefix("file://"))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def epochs_done() -> int:
+    """Finished epochs of the only run below this folder, by its checkpoint."""
+    found = list(Path.cwd().glob(f"mlruns/*/*/artifacts/{LAST}"))
+    return read_progress(found[0]).epoch if found else 0
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The best and last checkpoint of a run that nothing disturbed."""
+    import cnnexp
+
+    here = tmp_path_factory.mktemp("uninterrupted")
+    threads = torch.get_num_threads()
+    result = cnnexp.train(
+        epochs=8, fraction=0.5, figures="none", log_model=False, model="convnet", threads=1,
+        tracking_uri=f"sqlite:///{here}/mlflow.db", seed=5,
+    )  # fmt: skip
+    torch.set_num_threads(threads)
+    return folder(MlflowClient(result.tracking_uri).get_run(result.run_id))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_killed_run_resumes_to_the_very_weights_of_the_uninterrupted_one(
+    ready_store: str, uninterrupted: Path, number: signal.Signals
+) -> None:
+    process = start([*CNNEXP, "train", *FAST, "--epochs", "8", "--seed", "5"], CNNEXP_EPOCHS="8")
+    wait_for(lambda: epochs_done() >= 2)
+    process.send_signal(number)
+    output = finish(process)
+    if number != signal.SIGKILL:
+        assert process.returncode == 130, output
+        run = only_run(ready_store)
+        assert run.info.status == "KILLED"
+        assert ("SIGTERM" if number == signal.SIGTERM else "Ctrl-C") in run.data.tags["cnnexp.reason"]
+        assert "--resume" in output
+    resumed = start([*CNNEXP, "train", "--resume", "last"])
+    output = finish(resumed)
+    assert resumed.returncode == 0, output
+    run = only_run(ready_store)
+    assert run.info.status == "FINISHED"
+    for name in (BEST, LAST):
+        assert _tensors(folder(run) / name) == _tensors(uninterrupted / name)
+
+
+def test_a_run_that_died_without_a_word_is_closed_at_the_next_start(ready_store: str) -> None:
+    process = start(LONG)
+    wait_for(lambda: epochs_done() >= 1)
+    process.kill()
+    finish(process)
+    assert only_run(ready_store).info.status == "RUNNING"
+    assert finish(start([*CNNEXP, "runs"])).count("interrupted") == 1
+    assert only_run(ready_store).info.status == "KILLED"
+
+
+def test_two_processes_may_be_the_first_in_a_folder() -> None:
+    processes = [start([*CNNEXP, "train", *FAST, "--epochs", "1"]) for _ in range(2)]
+    outputs = [finish(process) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    client = MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
+    experiment = client.get_experiment_by_name("cnnexp")
+    assert experiment is not None
+    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FINISHED"] * 2
+
+
+def test_bad_input_ends_with_one_sentence_and_exit_code_2(ready_store: str) -> None:
+    process = start([*CNNEXP, "train", "--model", "lennet", "--batch_size", "8"])
+    output = finish(process)
+    assert process.returncode == 2
+    assert output == (
+        "Error: unknown model 'lennet'; did you mean 'lenet'? Known: convnet, lenet, mlp. "
+        "A model of your own: --plugin FILE.\n"
+    )
+    assert not MlflowClient(ready_store).search_runs(["0", "1"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("runuser"), reason="root writes anywhere")
+def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+    here = tmp_path / "locked"
+    here.mkdir(mode=0o555)
+    command = [
+        sys.executable,
+        "-c",
+        f"import os; os.chdir({str(here)!r}); from cnnexp.tracking.store import open_store; open_store(None)",
+    ]
+    if os.geteuid() == 0:
+        for parent in (tmp_path, *tmp_path.parents):
+            if str(parent).startswith("/tmp/pytest"):  # pytest's own folders
+                parent.chmod(0o755)
+        command = ["runuser", "-u", "nobody", "--", *command]
+    if finish(start([*command[:-3], sys.executable, "-c", "import mlflow"])).strip():
+        pytest.skip("another user cannot run this environment's Python")
+    output = finish(start(command))
+    assert "cannot be written" in output.splitlines()[-1]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here (needs root)")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_stops_neither_training_nor_the_result(ready_store: str, small_disk: Path) -> None:
+    shutil.copy(Path(ready_store.removeprefix("sqlite:///")), small_disk)
+    uri = f"sqlite:///{small_disk}/mlflow.db"
+    client = MlflowClient(uri)
+    experiment = client.create_experiment("full", artifact_location=f"file://{small_disk}/files")
+    (small_disk / "filler").write_bytes(b"\0" * (3 * 2**20 - _used(small_disk) - 300_000))
+    process = start([*CNNEXP, "train", "--epochs", "2", "--experiment", "full", "--tracking-uri", uri])
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "test accuracy" in output
+    assert "No space left" in output or "disk" in output
+    (small_disk / "filler").unlink()
+    assert {run.info.status for run in client.search_runs([experiment])} <= {"FINISHED", "RUNNING"}
+
+
+def project_run(*options: str) -> subprocess.Popen[str]:
+    return start([str(PYTHON_BIN / "mlflow"), "run", str(ROOT), "-e", "train", *options])
+
+
+def test_mlflow_run_as_typed_leaves_exactly_one_finished_run(ready_store: str) -> None:
+    parameters = ["model=lenet", "epochs=1", "lr=1e-3", "fraction=0.3", "figures=none", "log_model=False"]
+    parameters += ["run_name=two words", "data_dir=", "shuffle=true"]
+    process = project_run(*(word for parameter in parameters for word in ("-P", parameter)))
+    output = finish(process)
+    assert process.returncode == 0, output
+    run = only_run(ready_store)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["lr"] == "1e-3"
+    client = MlflowClient(ready_store)
+    assert client.get_experiment(run.info.experiment_id).name == "cnnexp"
+    settings = (folder(run) / "settings.yaml").read_text()
+    for line in ("lr: 0.001", "log_model: false", "run_name: two words", "data_dir: null", "shuffle: true"):
+        assert line in settings.splitlines()
+    assert run.info.run_name == "two words"
+
+
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_a_project_run_that_is_terminated_is_closed(ready_store: str, whole_group: bool) -> None:
+    options = ["epochs=500", "model=convnet", "fraction=0.5", "threads=1"]
+    process = subprocess.Popen(
+        [
+            str(PYTHON_BIN / "mlflow"),
+            "run",
+            str(ROOT),
+            "-e",
+            "train",
+            *(w for o in options for w in ("-P", o)),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PATH": os.pathsep.join([str(PYTHON_BIN), os.environ["PATH"]])},
+        start_new_session=True,
+    )
+    wait_for(lambda: epochs_done() >= 1)
+    if whole_group:
+        os.killpg(process.pid, signal.SIGTERM)
+    else:
+        process.terminate()  # mlflow alone: the training is orphaned, and notices
+    process.wait(timeout=60)
+    wait_for(lambda: only_run(ready_store).info.status != "RUNNING", 30)
+    assert only_run(ready_store).info.status == "KILLED"
+
+
+def _tensors(path: Path) -> dict[str, bytes]:
+    from safetensors.torch import load_file
+
+    return {key: value.numpy().tobytes() for key, value in load_file(path).items()}
+
+
+def _used(disk: Path) -> int:
+    return sum(path.stat().st_blocks * 512 for path in disk.rglob("*"))
