@@ -7,7 +7,6 @@ what was not sent lies in `unsent.jsonl` beside the run's files, one operation a
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,4 +134,4 @@ def _write(file: Path, operations: list[Operation]) -> None:
         return
     part = file.with_name(f"{file.name}.part")
     part.write_text("".join(json.dumps(operation) + "\n" for operation in operations), encoding="utf-8")
-    os.replace(part, file)  # noqa: PTH105 - as Path.replace; both are atomic
+    part.replace(file)

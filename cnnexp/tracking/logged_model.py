@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnexp.tracking.collector import collector_paused
+from cnnexp.tracking.quiet import quiet_mlflow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ def save_model(
 
     Args:
         module: uint8 images (N, C, H, W) in, class scores (N, K) out; in eval mode, on the CPU.
-        folder: must not exist.
+        folder: must not exist, or be empty.
         example: uint8 (n, C, H, W), n at least 2: an axis of one would be traced as a constant.
         class_names: K names, by label; pyfunc users find them as `model.metadata.metadata["class_names"]`.
         extra_metadata: more of that, in types that YAML can hold.
@@ -43,7 +43,7 @@ def save_model(
     """
     if len(example) < 2:  # noqa: PLR2004
         raise ValueError("the example needs at least two images")
-    with collector_paused():
+    with quiet_mlflow():
         import mlflow.pytorch
         import numpy as np
         from mlflow.models import ModelSignature

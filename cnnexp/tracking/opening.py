@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cnnexp.errors import TrackingError
-from cnnexp.tracking.collector import collector_paused
 from cnnexp.tracking.environment import without_passwords
+from cnnexp.tracking.quiet import quiet_mlflow
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -72,8 +72,10 @@ def open_client(tracking_uri: str | None) -> Opened:
         return _open_sqlite(file)
     _refuse_files(uri)
     _knock(uri)
-    with _environment({name: value for name, value in _WHILE_OPENING.items() if _is_default(name)}):
-        return Opened(uri=uri, client=_client(uri), lock_file=None)
+    impatience = {name: value for name, value in _WHILE_OPENING.items() if _is_default(name)}
+    action = f"the tracking store {without_passwords(uri)} does not answer"
+    with _environment(impatience), tracking_errors(action):
+        return Opened(uri=uri, client=_answering_client(uri), lock_file=None)
 
 
 @contextmanager
@@ -83,17 +85,13 @@ def tracking_errors(action: str) -> Iterator[None]:
     Raises:
         TrackingError: `<action>: <why>`.
     """
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
+    with quiet_mlflow():
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (
-        MlflowException,
-        SQLAlchemyError,
-        OSError,
-        ImportError,
-    ) as error:  # ImportError: no database driver
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:  # ImportError: database driver
         raise TrackingError(f"{action}: {brief(error)}.") from error
 
 
@@ -180,12 +178,11 @@ def _sqlite_uri(file: Path) -> str:
 def _open_sqlite(file: Path) -> Opened:
     _check_access(file)
     uri = _sqlite_uri(file)
-    opened = Opened(uri=uri, client=_imported_client(uri), lock_file=file.with_name(f"{file.name}.lock"))
-    with opened.lock(), tracking_errors(f"the tracking store {file} cannot be opened"):
+    lock_file = file.with_name(f"{file.name}.lock")
+    with tracking_errors(f"the tracking store {file} cannot be opened"), _locked(lock_file):
         _check_content(file, uri)
         _write_ahead(file)
-        _ask(opened.client)
-    return opened
+        return Opened(uri=uri, client=_answering_client(uri), lock_file=lock_file)
 
 
 def _check_access(file: Path) -> None:
@@ -267,22 +264,14 @@ def _write_ahead(file: Path) -> None:
         connection.close()
 
 
-def _client(uri: str) -> MlflowClient:
-    client = _imported_client(uri)
-    with tracking_errors(f"the tracking store {without_passwords(uri)} does not answer"):
-        _ask(client)
-    return client
-
-
-def _imported_client(uri: str) -> MlflowClient:
-    with collector_paused():
+def _answering_client(uri: str) -> MlflowClient:
+    """Making the client makes the store, for a database: several processes must do it one after another."""
+    with quiet_mlflow():
         from mlflow import MlflowClient
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
-
-def _ask(client: MlflowClient) -> None:
-    with collector_paused():
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)
+    return client
 
 
 @contextmanager

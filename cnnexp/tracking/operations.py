@@ -82,7 +82,6 @@ def _model(client: MlflowClient, target: Target, operation: Operation) -> None:
             name=operation["name"],
             source_run_id=target.run_id,
             params=operation["params"],
-            tags=operation["tags"],
         )
         operation["model_id"] = logged.model_id
     model_id: str = operation["model_id"]

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -171,32 +170,24 @@ class Run:
         """
         from cnnexp.tracking.logged_model import save_model
 
-        folder: Path | None = None
+        folder = self.folder / f"{MODEL_FOLDER}{name}-{_now()}"
         try:
-            folder = Path(tempfile.mkdtemp(prefix=MODEL_FOLDER, dir=self.folder))
             save_model(
-                module, folder / name, example=example, class_names=class_names, extra_metadata=extra_metadata
+                module, folder, example=example, class_names=class_names, extra_metadata=extra_metadata
             )
-        except (
-            Exception
-        ) as error:  # a network of the user's own can fail to trace in any way; its training counts
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+        except Exception as error:  # a user's own network can fail to trace in any way; its training counts
+            shutil.rmtree(folder, ignore_errors=True)
             self._delivery.tell("model", f"the model could not be saved in MLflow's format ({brief(error)}).")
             return None
         sent = self._delivery.send(
             "model",
-            path=(folder / name).relative_to(self.folder).as_posix(),
+            path=folder.name,
             name=name,
             params={key: str(value) for key, value in params.items()},
-            tags={},
             metrics=_measurements(metrics, step),
             step=step,
         )
-        if sent is None:
-            return None
-        folder.rmdir()
-        return f"models:/{sent['model_id']}"
+        return None if sent is None else f"models:/{sent['model_id']}"
 
     def finish(self, outcome: Outcome) -> None:
         """Closes the run; sends what could not be sent before, once.
