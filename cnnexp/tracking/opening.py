@@ -30,12 +30,14 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # "Creating initial MLflow database tables" is no news
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # we print the run's page ourselves
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it would draw over ours
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's 7 make a dead server a silence of four minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; MLflow's own is 120
 }
 # One retry of 4 s each: a silent server is said after 8 s.
 _WHILE_OPENING = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "4"}
 
+_BRIEF = 300  # characters of somebody else's message that a sentence of ours can carry
 _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -100,7 +102,7 @@ def brief(error: BaseException) -> str:
     text = str(error).split("\n[SQL")[0]
     text = re.sub(r"^API request to \S+ failed with exception ", "", text)
     text = " ".join(text.split()).rstrip(". ")
-    return without_passwords(f"{text[:300]}…" if len(text) > 300 else text) or type(error).__name__  # noqa: PLR2004
+    return without_passwords(text if len(text) <= _BRIEF else f"{text[:_BRIEF]}…") or type(error).__name__
 
 
 def _resolve(tracking_uri: str | None) -> str:

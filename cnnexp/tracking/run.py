@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -245,6 +244,6 @@ def _write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     part = file.with_name(f".{file.name}.part")
     try:
         write(part)
-        os.replace(part, file)  # noqa: PTH105 - as Path.replace; both are atomic
+        part.replace(file)
     finally:
         part.unlink(missing_ok=True)

@@ -68,12 +68,12 @@ def view_tag(
 
 def standard_views() -> dict[str, str]:
     """Returns the views that every experiment of ours has: "best first" and "curves"."""
-    best_first = {"columns": BEST_COLUMNS, "order_by": "metrics.best/val_accuracy"}
+    order = "metrics.best/val_accuracy"
     charts = (("Loss", ("train/loss", "val/loss")), ("Accuracy", ("train/accuracy", "val/accuracy")))
     return dict(
         (
-            view_tag(BEST, "best first", **best_first),  # type: ignore[arg-type] # one literal, two value types
-            view_tag(CURVES, "curves", **best_first, charts=charts),  # type: ignore[arg-type] # likewise
+            view_tag(BEST, "best first", columns=BEST_COLUMNS, order_by=order),
+            view_tag(CURVES, "curves", columns=BEST_COLUMNS, order_by=order, charts=charts),
         )
     )
 
