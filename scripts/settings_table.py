@@ -15,8 +15,8 @@ Made from the code by `python scripts/settings_table.py`; do not edit.
 
 A setting has one name everywhere. `batch_size` is `--batch-size` on the command line, `batch_size:` in a
 `--config` file, `batch_size=` in `cnnexp.train(...)`, `CNNEXP_BATCH_SIZE` in the environment,
-`-P batch_size=` for `mlflow run`, and the param `batch_size` in MLflow. Command line wins over file, file over
-environment, environment over default.
+`-P batch_size=` for `mlflow run`, and the param `batch_size` in MLflow. Command line wins over file, file
+over environment, environment over default.
 """
 
 
@@ -27,7 +27,12 @@ def settings_page() -> str:
     for declaration in declarations().values():
         by_group.setdefault(declaration.group, []).append(declaration)
     for group, members in by_group.items():
-        lines += [f"## {GROUP_TITLES[group]}", "", "| setting | option | default | what |", "|---|---|---|---|"]
+        lines += [
+            f"## {GROUP_TITLES[group]}",
+            "",
+            "| setting | option | default | what |",
+            "|---|---|---|---|",
+        ]
         lines += [_row(member) for member in members]
         lines.append("")
     return "\n".join(lines)

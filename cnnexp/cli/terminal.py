@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from cnnexp.cli.tables import console
 from cnnexp.experiment.listener import Listener, RunFacts
 from cnnexp.training.events import EpochReport, Status
 
@@ -115,9 +116,10 @@ class Terminal(Listener):
 
 def say_result(result: Result) -> None:
     """Prints how the run ended, what it found, where it is, and how to look at it or go on."""
-    console = Console(soft_wrap=True, highlight=False)
     metrics = result.metrics
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     if result.outcome.status is not Status.COMPLETED:
         table.add_row(result.outcome.status.value, escape(result.outcome.reason))
     if "best/epoch" in metrics:
@@ -137,4 +139,4 @@ def say_result(result: Result) -> None:
     table.add_row("look", f"[bold]{escape(command)}[/]")
     if result.outcome.status is Status.INTERRUPTED:
         table.add_row("go on", f"[bold]cnnexp train --resume {result.run_id[:8]}[/]")
-    console.print(table)
+    console().print(table)

@@ -108,6 +108,7 @@ def test_a_run_leaves_what_is_needed_to_judge_and_repeat_it(client: MlflowClient
         "test/per_class.csv",
         "test/predictions.csv",
     }
+    assert run.inputs is not None
     assert {entry.dataset.name for entry in run.inputs.dataset_inputs} == {"digits"}
     for path in artifacts(run).rglob("*"):
         assert path.suffix not in {".pkl", ".pt", ".pth", ".partial"}

@@ -1,0 +1,97 @@
+"""What the documentation says to type works: commands are run in a quick form, in the order of the page."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cnnexp.cli import cli
+from cnnexp.data.registry import DATASETS
+from cnnexp.models import MODELS
+from scripts.settings_table import TARGET, settings_page
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+QUICK = ["--epochs", "1", "--figures", "none", "--log-model", "false"]
+A_FIFTH = ["--fraction", "0.2"]
+ELSEWHERE = {
+    "ui": "the browser tests start it",
+    "cache": "it would clear the cache other tests read",
+}
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def commands(page: Path) -> list[list[str]]:
+    lines = [line for text in blocks(page, "bash") for line in text.splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("cnnexp ")]
+
+
+def write_named_files(page: Path) -> None:
+    """Writes each block that begins with a comment of a file name (`# my_models.py`)."""
+    for text in [*blocks(page, "python"), *blocks(page, "yaml")]:
+        named = re.match(r"# (\w+\.\w+)\n", text)
+        if named:
+            Path(named[1]).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def _photos(shared_data: Path) -> None:
+    """A few photos of each class, as `photos/<class>/<image>`."""
+    for folder in (shared_data / "vehicles").iterdir():
+        for image in sorted(folder.iterdir())[:40]:
+            target = Path("photos") / folder.name / image.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(image, target)
+
+
+@pytest.mark.usefixtures("ready_store", "_photos")
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+def test_every_command_of_a_page_works(page: Path) -> None:
+    write_named_files(page)
+    models, datasets = MODELS.names(), DATASETS.names()
+    for command in commands(page):
+        if command[0] in ELSEWHERE:
+            continue
+        if "fashion-mnist" in command and not Path("/usr/share/datasets/fashion-mnist").is_dir():
+            pytest.skip("needs the package dataset-fashion-mnist")
+        quick = QUICK if command[0] == "train" and "--resume" not in command else []
+        if quick and "folder:photos" not in command:  # a fifth of our few photos is less than a batch
+            quick = [*QUICK, *A_FIFTH]
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*command, *quick], prog_name="cnnexp")
+        assert ended.value.code in (0, None), command
+    for registry, before in ((MODELS, models), (DATASETS, datasets)):
+        for name in set(registry.names()) - set(before):
+            registry.remove(name)
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_the_python_of_the_readme_works() -> None:
+    (snippet,) = [text for text in blocks(ROOT / "README.md", "python") if "cnnexp.train(" in text]
+    found: dict[str, object] = {}
+    exec(snippet, found)
+    assert callable(found["probabilities"])
+
+
+def test_the_settings_page_is_the_code() -> None:
+    assert TARGET.read_text(encoding="utf-8") == settings_page(), "run python scripts/settings_table.py"
+
+
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_changelog_knows_the_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
