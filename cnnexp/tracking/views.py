@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,8 +31,8 @@ BEST_COLUMNS = (
     "params.batch_size",
     "params.optimizer",
     "params.epochs",
-    "attributes.Dataset",
     "attributes.Duration",
+    "attributes.Dataset",
 )
 
 
@@ -51,7 +51,7 @@ def view_tag(
     Args:
         key: the view's name in links.
         name: the view's name in the page's list.
-        columns: `metrics.<name>`, `params.<name>`, `tags.<name>` or `attributes.<name>`.
+        columns: `metrics.<name>`, `params.<name>`, `tags.<name>` or `attributes.<name>`, from left to right.
         order_by: a column to sort by.
         search_filter: MLflow's search text, such as `tags.kind = 'trial'`.
         ascending: smallest first.
@@ -86,7 +86,7 @@ def runs_path(experiment_id: str, view: str = BEST) -> str:
     return f"/#/experiments/{experiment_id}/runs?{urlencode(parameters)}"
 
 
-def _state(*, columns: Iterable[str], order_by: str, search_filter: str, ascending: bool) -> dict[str, Any]:
+def _state(*, columns: Sequence[str], order_by: str, search_filter: str, ascending: bool) -> dict[str, Any]:
     return {
         "searchFilter": search_filter,
         "orderByKey": _quoted(order_by),
@@ -96,8 +96,8 @@ def _state(*, columns: Iterable[str], order_by: str, search_filter: str, ascendi
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": [_quoted(column) for column in columns],
-        "columnOrder": [],
-        "columnWidths": {},
+        "columnOrder": [_column_id(column) for column in columns],
+        "columnWidths": {_column_id(column): _width(column) for column in columns},
         "runsHiddenMode": "FIRST_10_RUNS",
         "viewMaximized": False,
         "runListHidden": False,
@@ -157,3 +157,13 @@ def _quoted(column: str) -> str:
     """`metrics.best/epoch` as the page spells it: metrics.`best/epoch`."""
     kind, _, name = column.partition(".")
     return f"{kind}.`{name}`"
+
+
+def _column_id(column: str) -> str:
+    """The page's own name of a column, as its header cells show it."""
+    return "duration" if column == "attributes.Duration" else _quoted(column)
+
+
+def _width(column: str) -> int:
+    """Pixels that show the column's heading in full; the page gives 100 to most and 300 to Dataset."""
+    return max(100, 42 + 7 * len(column.partition(".")[2]))
