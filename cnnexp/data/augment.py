@@ -87,7 +87,8 @@ def photo(images: Tensor, generator: torch.Generator) -> Tensor:
         grey = (pixels * pixels.new_tensor(LUMA).view(1, -1, 1, 1)).sum(dim=1, keepdim=True)
         pixels = grey + (pixels - grey) * saturation
     mean = grey.mean(dim=(1, 2, 3), keepdim=True)
-    return (mean + (pixels - mean) * contrast).clamp_(0, 255)
+    changed = (mean + (pixels - mean) * contrast).clamp_(0, 255)
+    return changed.contiguous(memory_format=_layout(images))
 
 
 def _crop_grid(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -105,6 +106,11 @@ def _crop_grid(images: Tensor, generator: torch.Generator) -> Tensor:
     theta[:, 0, 0], theta[:, 0, 2] = wide * mirror, x
     theta[:, 1, 1], theta[:, 1, 2] = tall, y
     return F.affine_grid(theta, list(images.shape), align_corners=False)
+
+
+def _layout(images: Tensor) -> torch.memory_format:
+    is_last = images.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if is_last else torch.contiguous_format
 
 
 def _uniform(count: int, device: torch.device, generator: torch.Generator) -> Tensor:

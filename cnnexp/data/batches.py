@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -82,8 +83,9 @@ class Batches:
         """Returns the positions within the part in the order of epoch n, int64 on the CPU."""
         if not self._shuffle:
             return torch.arange(self.num_images)
-        # Seeds of neighbours must not meet (seed 1 epoch 2, seed 2 epoch 1): the epoch has the high bits.
-        generator = torch.Generator().manual_seed((n << 32) + self._seed)
+        # Mixed, so that seed 1 epoch 2 is not seed 2 epoch 1; a CPU generator heeds 32 bits of a seed only.
+        mixed = int(np.random.SeedSequence([self._seed, n]).generate_state(1)[0])
+        generator = torch.Generator().manual_seed(mixed)
         return torch.randperm(self.num_images, generator=generator)
 
     def _sizes(self) -> list[int]:

@@ -2,7 +2,7 @@
 
 An entry is a folder: `images.npy`, `labels.npy`, `hashes.npy`, `sums.npy`, `meta.json`; no pickle. It is
 written under another name and renamed when whole. Entries are keyed by content; `aliases/`
-remembers which content a state of the files (names, sizes, times) had, so that a hit reads no file of the set.
+remembers which content a state of the files (names, sizes, times) had: a hit reads no file of the set.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Cache:
             }
             with contextlib.suppress(OSError):  # a cache one may only read keeps no track of use
                 os.utime(folder / "meta.json")
-        except (OSError, ValueError, KeyError):
+        except (OSError, EOFError, ValueError, KeyError):
             return None
         return meta, arrays
 

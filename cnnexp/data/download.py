@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -96,7 +97,8 @@ def _download(url: str, goal: Path, md5: str, progress: Progress, *, is_last: bo
             f"cannot write {goal} ({error.strerror or error}); give --data-dir a folder with room."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder could not even be made
+            partial.unlink(missing_ok=True)
 
 
 def _transfer(url: str, partial: Path, progress: Progress, *, is_last: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from cnnexp.data.dataset import BadImage, ImageDataset, Part
 from cnnexp.data.decode import Decoded, decode
 from cnnexp.data.reading import Found, Labels, Reading
-from cnnexp.data.registry import DATASETS, Lookup
+from cnnexp.data.registry import DATASETS, DatasetEntry, Lookup
 from cnnexp.data.split import SplitRule, check_classes, split
 from cnnexp.data.survey import digest, duplicates_note, mean_and_std
 from cnnexp.errors import DataError
@@ -37,9 +38,10 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
         UnknownNameError: no such data set.
         DataError: it is missing, broken, or a class is missing from a part.
     """
-    found = find_dataset(settings, progress=progress)
+    entry, argument = _entry(settings.dataset)
+    found = _find(entry, argument, settings, progress)
     budget = int(settings.memory_budget * psutil.virtual_memory().total)
-    reading = Reading(settings.image_size, settings.fit, settings.color)
+    reading = _reading(settings, entry) if found.cacheable else _asked(settings)
     decoded = decode(
         settings.dataset, found, reading, budget_bytes=budget, use_cache=settings.cache, progress=progress
     )
@@ -70,11 +72,34 @@ def find_dataset(settings: DataSettings, *, progress: Progress = silent) -> Foun
         UnknownNameError: no such data set.
         DataError: it is nowhere to be had.
     """
-    name, _, argument = settings.dataset.partition(":")
-    takes_path = name in DATASETS and DATASETS.get(name).takes_path
-    entry = DATASETS.get(name if takes_path else settings.dataset)
+    return _find(*_entry(settings.dataset), settings, progress)
+
+
+def _entry(dataset: str) -> tuple[DatasetEntry, str]:
+    """Returns the entry of a name, and what follows the colon of a name that takes a path."""
+    name, _, argument = dataset.partition(":")
+    if name in DATASETS and DATASETS.get(name).takes_path:
+        return DATASETS.get(name), argument
+    return DATASETS.get(dataset), ""
+
+
+def _find(entry: DatasetEntry, argument: str, settings: DataSettings, progress: Progress) -> Found:
     data_dir = Path(settings.data_dir or DEFAULT_DATA_DIR).expanduser()
     return entry.find(Lookup(data_dir, argument, progress))
+
+
+def _asked(settings: DataSettings) -> Reading:
+    return Reading(settings.image_size, settings.fit, settings.color)
+
+
+def _reading(settings: DataSettings, entry: DatasetEntry) -> Reading:
+    """Returns how images are read; what the set has anyway is left out: the cache entry is the same."""
+    asked, own_color = _asked(settings), {1: "grey", 3: "rgb"}.get(entry.channels or 0)
+    return replace(
+        asked,
+        image_size=None if asked.image_size == entry.image_size else asked.image_size,
+        color="auto" if asked.color == own_color else asked.color,
+    )
 
 
 def _check_bad(decoded: Decoded, settings: DataSettings) -> None:

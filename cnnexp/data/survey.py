@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnexp.data.reading import Block, Labels
+from cnnexp.data.reading import Block, Labels, Pixels
 
 HASH_BYTES = 16
+STEP_BYTES = 1 << 20  # summed at a time: as float64 it is eight times as much
 LEAST_STD = 1 / 255  # a constant channel is left alone rather than divided by zero
 
 
@@ -41,7 +42,13 @@ class Survey:
         rows = slice(block.start, block.start + len(block.images))
         digests = (hashlib.blake2b(image, digest_size=HASH_BYTES).digest() for image in block.images)
         self.hashes[rows] = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH_BYTES)
-        pixels = block.images.reshape(len(block.images), -1, block.images.shape[3]).astype(np.float64)
+        step = max(1, STEP_BYTES // block.images[0].size)
+        for first in range(0, len(block.images), step):
+            self._add_sums(block.start + first, block.images[first : first + step])
+
+    def _add_sums(self, start: int, images: Pixels) -> None:
+        pixels = images.reshape(len(images), -1, images.shape[3]).astype(np.float64)
+        rows = slice(start, start + len(images))
         self.sums[rows, 0] = pixels.sum(axis=1)
         self.sums[rows, 1] = np.einsum("npc,npc->nc", pixels, pixels)
 
