@@ -104,6 +104,7 @@ def test_four_processes_open_a_fresh_store_at_once(tmp_path: Path) -> None:
     assert {output for (output, _), _ in results} == {"1\n"}  # one experiment, not four
 
 
+@pytest.mark.usefixtures("migrated")  # mlflow is imported already
 def test_server_that_is_away_is_said_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -112,11 +113,12 @@ def test_server_that_is_away_is_said_at_once() -> None:
         start = time.monotonic()
         with pytest.raises(TrackingError, match=f"127.0.0.1:{port}") as caught:
             open_store(uri)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 8  # MLflow's own patience: 247 s and 102 s
         assert "secret" not in str(caught.value)
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("migrated")
 def test_silent_server_is_said_within_ten_seconds() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -133,7 +135,7 @@ def test_unwritable_folder_is_said_at_once(read_only_folder: Path) -> None:
         open_store(f"sqlite:///{read_only_folder}/mlflow.db")
     with pytest.raises(TrackingError, match="cannot be made"):
         open_store(f"sqlite:///{read_only_folder}/new/mlflow.db")
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 10  # sqlite alone: 101 s
 
 
 def test_unwritable_database_is_said_at_once(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
