@@ -111,13 +111,18 @@ class _Unpacked(_Batches):
             )
         folder = Path(tempfile.mkdtemp(prefix="cnnexp-cifar10-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                name, content = Path(member.name).name, tar.extractfile(member)
-                if name in BATCHES and content is not None:
-                    with (folder / name).open("wb") as file:
-                        shutil.copyfileobj(content, file)
+        _unpack(archive, folder)
         super().__init__(tuple(folder / name for name in BATCHES))
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Writes the six batches, each under its own plain name: no path of the archive is followed."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            name, content = Path(member.name).name, tar.extractfile(member)
+            if name in BATCHES and content is not None:
+                with (folder / name).open("wb") as file:
+                    shutil.copyfileobj(content, file)
 
 
 def read_batch(content: bytes, origin: str) -> Batch:

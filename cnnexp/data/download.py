@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,20 +68,28 @@ def fetch(
         goal = folder / resource.name
         if goal.is_file() and _md5(goal) == resource.md5:
             continue
-        faults = []
-        for mirror in tuple(good):
-            try:
-                _download(mirror + resource.name, goal, resource.md5, progress, is_last=mirror == good[-1])
-            except _MirrorError as error:
-                faults.append(f"{mirror}: {error}")
-            else:
-                good.sort(key=lambda one: one != mirror)  # what worked is asked first
-                break
-        else:
+        mirror, faults = _from_any(good, goal, resource.md5, progress)
+        if mirror is None:
             raise DataError(
                 f"dataset {dataset!r} is not on this machine, and {resource.name} cannot be downloaded "
                 f"({'; '.join(faults)}); go online, or {ways}."
             )
+        good = [mirror, *(other for other in good if other != mirror)]  # what worked is asked first
+
+
+def _from_any(
+    mirrors: Sequence[str], goal: Path, md5: str, progress: Progress
+) -> tuple[str | None, list[str]]:
+    """Returns the first mirror that gave the file, or None, and what was wrong with those before it."""
+    faults: list[str] = []
+    for number, mirror in enumerate(mirrors, start=1):
+        try:
+            _download(mirror + goal.name, goal, md5, progress, is_last=number == len(mirrors))
+        except _MirrorError as error:
+            faults.append(f"{mirror}: {error}")
+        else:
+            return mirror, faults
+    return None, faults
 
 
 def _download(url: str, goal: Path, md5: str, progress: Progress, *, is_last: bool) -> None:
@@ -105,28 +113,45 @@ def _transfer(url: str, partial: Path, progress: Progress, *, is_last: bool) -> 
     """Writes what the address gives and returns its MD5."""
     import requests
 
-    md5, done = hashlib.md5(usedforsecurity=False), 0
     timeout = (PATIENCE.connect_seconds, PATIENCE.read_seconds)
     try:
-        with requests.get(url, stream=True, timeout=timeout) as response, partial.open("wb") as file:
+        with requests.get(url, stream=True, timeout=timeout) as response:
             response.raise_for_status()
             total = int(response.headers.get("Content-Length") or 0)
-            window_start, window_bytes = time.monotonic(), 0
-            for chunk in response.iter_content(CHUNK_BYTES):
-                file.write(chunk)
-                md5.update(chunk)
-                done, window_bytes = done + len(chunk), window_bytes + len(chunk)
-                progress(f"downloading {partial.name[1:].rpartition('.')[0].rpartition('.')[0]}", done, total)
-                seconds = time.monotonic() - window_start
-                if seconds >= PATIENCE.slow_after_seconds:
-                    if not is_last and window_bytes < PATIENCE.slow_bytes_per_second * seconds:
-                        raise _MirrorError(f"slow, {window_bytes / seconds / 1000:.0f} kB/s")
-                    window_start, window_bytes = time.monotonic(), 0
+            chunks = response.iter_content(CHUNK_BYTES)
+            task = f"downloading {url.rpartition('/')[2]}"
+            return _write(
+                chunks if is_last else _fast_enough(chunks), partial, lambda done: progress(task, done, total)
+            )
     except requests.HTTPError as error:
         raise _MirrorError(f"answers {error.response.status_code}") from error
     except requests.RequestException as error:
         raise _MirrorError(f"away ({type(error).__name__})") from error
+
+
+def _write(chunks: Iterable[bytes], partial: Path, report: Callable[[int], None]) -> str:
+    md5, done = hashlib.md5(usedforsecurity=False), 0
+    with partial.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+            md5.update(chunk)
+            done += len(chunk)
+            report(done)
     return md5.hexdigest()
+
+
+def _fast_enough(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Passes chunks on while they come fast enough, measured over one window of time after another."""
+    start, num_bytes = time.monotonic(), 0
+    for chunk in chunks:
+        yield chunk
+        num_bytes += len(chunk)
+        seconds = time.monotonic() - start
+        if seconds < PATIENCE.slow_after_seconds:
+            continue
+        if num_bytes < PATIENCE.slow_bytes_per_second * seconds:
+            raise _MirrorError(f"slow, {num_bytes / seconds / 1000:.0f} kB/s")
+        start, num_bytes = time.monotonic(), 0
 
 
 def _md5(path: Path) -> str:

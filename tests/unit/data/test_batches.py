@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from cnnexp.data import batches as batches_module
 from cnnexp.data import load_dataset
 from cnnexp.data.batches import Batches
 from cnnexp.data.dataset import ImageDataset, Part
@@ -141,3 +142,13 @@ def test_a_file_that_vanishes_while_streaming_is_one_sentence(tmp_path: Path) ->
     assert "could be read before and cannot now: does not exist." in str(seen.value)
     assert "\n" not in str(seen.value)
     assert "Traceback" not in str(seen.value)
+
+
+def test_moving_a_part_to_a_device_takes_its_own_images_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches_module, "MOVE_BYTES", 100)  # so that there are several pieces
+    whole_part = memory_part(10)
+    part = Part(whole_part.source, torch.tensor([7, 1, 4]))
+    moved = batches_module._moved(part, torch.device("cpu"))
+    assert moved.labels.tolist() == [7, 1, 4]
+    assert moved.images[:, 0, 0, 0].tolist() == [7, 1, 4]
+    assert moved.images.is_contiguous(memory_format=torch.channels_last)
