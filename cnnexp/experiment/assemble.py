@@ -49,6 +49,17 @@ class Assembly:
     normalize: nn.Module
     compute: Compute
 
+    @property
+    def dataset_name(self) -> str:
+        """The data set as people call it: of a folder its name, not its whole path."""
+        kind, sign, path = self.settings.data.dataset.partition(":")
+        return f"{kind}:{Path(path).name}" if sign else kind
+
+    @property
+    def title(self) -> str:
+        """What is trained on what."""
+        return f"{self.settings.network.model} on {self.dataset_name}"
+
     def classifier(self) -> nn.Module:
         """Returns a copy for use: uint8 images (N, C, H, W) to probabilities (N, K), on the CPU."""
         layers = OrderedDict(normalize=self.normalize, network=self.network, probabilities=nn.Softmax(dim=1))
@@ -73,7 +84,8 @@ class Assembly:
         }
         params |= {f"model.{name}": value for name, value in flat["model_args"].items()}
         parts = {"train": self.dataset.train, "val": self.dataset.val, "test": self.dataset.test}
-        return params | {f"num_{name}": len(part) for name, part in parts.items()}
+        params |= {f"num_{name}": len(part) for name, part in parts.items()}
+        return params | {"dataset": self.dataset_name}
 
 
 def assemble(settings: Settings, listener: Listener) -> Assembly:

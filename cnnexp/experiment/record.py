@@ -37,7 +37,7 @@ def record_start(run: Run, assembly: Assembly) -> None:
     table = layer_table(assembly.network, assembly.dataset.spec)
     run.log_params({**assembly.params(), "num_parameters": table.parameters, "macs": table.macs})
     settings = assembly.settings
-    run.set_tags({"model": settings.network.model, "dataset": settings.data.dataset, "kind": "run"})
+    run.set_tags({"model": settings.network.model, "dataset": assembly.dataset_name, "kind": "run"})
     run.log_text(write_settings(settings), SETTINGS_FILE)
     run.log_text(str(table), "network/layers.txt")
     run.log_json([asdict(row) for row in table.rows], "network/layers.json")
@@ -78,7 +78,7 @@ def record_sample(run: Run, assembly: Assembly) -> None:
         data.train.read(positions).numpy(),
         data.train.labels[positions].numpy(),
         data.class_names,
-        title=f"{data.name}: {len(positions)} of {len(data.train):,} training images, {data.spec}",
+        title=f"{assembly.dataset_name}: {len(positions)} of {len(data.train):,} training images",
     )
     run.log_figure(figure, "plots/sample_batch.png")
 
@@ -135,8 +135,7 @@ def record_test(run: Run, assembly: Assembly, test: TestResult) -> None:
 
 def record_figures(run: Run, assembly: Assembly, history: Sequence[EpochReport], test: TestResult) -> None:
     """Draws curves, confusion matrices and the most confident mistakes."""
-    settings, names = assembly.settings, assembly.dataset.class_names
-    what = f"{settings.network.model} on {settings.data.dataset}"
+    what, names = assembly.title, assembly.dataset.class_names
     record_curves(run, assembly, history)
     low, high = accuracy_interval(test.num_correct, len(test.labels))
     interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
@@ -161,8 +160,7 @@ def record_figures(run: Run, assembly: Assembly, history: Sequence[EpochReport],
 
 def record_curves(run: Run, assembly: Assembly, history: Sequence[EpochReport]) -> None:
     """Draws loss and accuracy over the epochs, the best one marked."""
-    settings, best = assembly.settings, best_of(history)
-    what = f"{settings.network.model} on {settings.data.dataset}"
+    best = best_of(history)
     found = (
         f"best epoch {best.epoch} of {len(history)}: validation accuracy {100 * best.val_accuracy:.1f} %"
         if best
@@ -171,8 +169,8 @@ def record_curves(run: Run, assembly: Assembly, history: Sequence[EpochReport]) 
     figure = figures.learning_curves(
         [report.as_dict() for report in history],
         best_epoch=best.epoch if best else 0,
-        monitor=settings.training.monitor,
-        title=f"{what}: {found}",
+        monitor=assembly.settings.training.monitor,
+        title=f"{assembly.title}: {found}",
     )
     run.log_figure(figure, "plots/learning_curves.png")
 
@@ -187,7 +185,7 @@ def record_model(run: Run, assembly: Assembly, metrics: dict[str, float], step: 
         name=MODEL_NAME,
         example=example,
         class_names=data.class_names,
-        params={"model": assembly.settings.network.model, "dataset": data.name},
+        params={"model": assembly.settings.network.model, "dataset": assembly.dataset_name},
         metrics=metrics,
         step=step,
         extra_metadata={"image": list(data.spec.shape), "mean": list(data.mean), "std": list(data.std)},
@@ -205,7 +203,8 @@ def describe(assembly: Assembly, metrics: dict[str, float], reason: str) -> str:
     """Returns the run's description, in Markdown."""
     settings, data = assembly.settings, assembly.dataset
     lines = [
-        f"**{settings.network.model}** on **{data.name}** ({data.spec}, {data.spec.num_classes} classes): "
+        f"**{settings.network.model}** on **{assembly.dataset_name}** "
+        f"({data.spec}, {data.spec.num_classes} classes): "
         f"{reason}.",
         "",
     ]

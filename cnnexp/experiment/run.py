@@ -138,14 +138,17 @@ class _Experiment:
         test = record.evaluate_test(self.assembly)
         metrics |= record.test_metrics(test)
         best_epoch = int(metrics["best/epoch"])
-        chosen = {name: value for name, value in metrics.items() if name.startswith(("best/", "test/"))}
-        self.run.log_metrics({n: v for n, v in chosen.items() if n.startswith("test/")}, step=best_epoch)
         record.record_test(self.run, self.assembly, test)
+        uri = None
+        if self.assembly.settings.tracking.log_model:
+            chosen = {name: value for name, value in metrics.items() if name.startswith(("best/", "test/"))}
+            uri = record.record_model(self.run, self.assembly, chosen, best_epoch)
+        if uri is None:  # a logged model has brought them to the run
+            test_metrics = {name: value for name, value in metrics.items() if name.startswith("test/")}
+            self.run.log_metrics(test_metrics, step=best_epoch)
         if self._draws:
             record.record_figures(self.run, self.assembly, history, test)
-        if not self.assembly.settings.tracking.log_model:
-            return None
-        return record.record_model(self.run, self.assembly, chosen, best_epoch)
+        return uri
 
     def _restore(self) -> Progress:
         check_same_data(self.run, self.assembly.dataset)
@@ -169,7 +172,7 @@ class _Experiment:
             run_id=self.run.id,
             model=settings.network.model,
             num_parameters=count_parameters(self.assembly.network),
-            dataset=data.name,
+            dataset=self.assembly.dataset_name,
             image=str(data.spec),
             num_classes=data.spec.num_classes,
             num_images=(len(data.train), len(data.val), len(data.test)),
