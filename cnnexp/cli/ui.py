@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import webbrowser
+from contextlib import suppress
 
 import click
 
@@ -35,16 +37,28 @@ def ui(tracking_uri: str | None, experiment: str, host: str, port: int | None, b
         raise UserError(f"port {port} is in use; leave --port out, or use --port {found}.")
     base = f"http://{host}:{found}"
     click.echo(f"Starting MLflow's UI on {store.uri} ...")
-    process = subprocess.Popen(ui_command(store.uri, host, found), env=ui_environment())
+    _end_like_ctrl_c()
+    # A session of its own keeps Ctrl-C from the server, which would answer with a traceback; we end it below.
+    command = ui_command(store.uri, host, found)
+    process = subprocess.Popen(command, env=ui_environment(), start_new_session=True)
     try:
         if not wait_for_ui(base, START_SECONDS, process):
             raise UserError(f"MLflow's UI did not answer on {base}; its own messages are above.")
         _show(ui_page(base, experiment_id), browser=browser)
         click.echo("Ctrl-C ends it.")
-        process.wait()
+        with suppress(KeyboardInterrupt):
+            raise UserError(f"MLflow's UI ended by itself (code {process.wait()}); its messages are above.")
     finally:
         process.terminate()
         process.wait()
+
+
+def _end_like_ctrl_c() -> None:
+    """SIGTERM, and SIGHUP of a closed terminal, would end us without our `finally`: the server would stay."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # `nohup` ignores it
+            signal.signal(number, signal.default_int_handler)
 
 
 def _show(page: str, *, browser: bool) -> None:

@@ -21,6 +21,9 @@ CURVES = "cnnexp-curves"
 # Any fixed time does: a tag that named the present would be rewritten at every start. (1 January 2026, ms.)
 _WRITTEN_AT = 1_767_225_600_000
 
+# The page's own names of the columns Run Name and Created, which it always shows first, and their pixels.
+_FIRST_COLUMNS = {"attributes.`Run Name`": 190, "runDateAndNestInfo": 130}
+
 BEST_COLUMNS = (
     "metrics.best/val_accuracy",
     "metrics.test/accuracy",
@@ -87,6 +90,7 @@ def runs_path(experiment_id: str, view: str = BEST) -> str:
 
 
 def _state(*, columns: Sequence[str], order_by: str, search_filter: str, ascending: bool) -> dict[str, Any]:
+    widths = _FIRST_COLUMNS | {_column_id(one): _width(one, is_sorted=one == order_by) for one in columns}
     return {
         "searchFilter": search_filter,
         "orderByKey": _quoted(order_by),
@@ -96,8 +100,8 @@ def _state(*, columns: Sequence[str], order_by: str, search_filter: str, ascendi
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": [_quoted(column) for column in columns],
-        "columnOrder": [_column_id(column) for column in columns],
-        "columnWidths": {_column_id(column): _width(column) for column in columns},
+        "columnOrder": list(widths),
+        "columnWidths": widths,
         "runsHiddenMode": "FIRST_10_RUNS",
         "viewMaximized": False,
         "runListHidden": False,
@@ -140,17 +144,16 @@ def _chart_state(key: str, charts: Sequence[tuple[str, Sequence[str]]]) -> dict[
         }
         for number, (title, metrics) in enumerate(charts)
     ]
-    sections = [
-        {
-            "uuid": section,
-            "name": "Curves",
-            "display": True,
-            "isReordered": True,
-            "deleted": False,
-            "isGenerated": False,
-        }
-    ]
-    return {"compareRunCharts": cards, "compareRunSections": sections, "isAccordionReordered": True}
+    heading = {
+        "uuid": section,
+        "name": "Curves",
+        "columns": 2,  # the page's own 3 cut the titles of two metrics
+        "display": True,
+        "isReordered": True,
+        "deleted": False,
+        "isGenerated": False,
+    }
+    return {"compareRunCharts": cards, "compareRunSections": [heading], "isAccordionReordered": True}
 
 
 def _quoted(column: str) -> str:
@@ -164,6 +167,7 @@ def _column_id(column: str) -> str:
     return "duration" if column == "attributes.Duration" else _quoted(column)
 
 
-def _width(column: str) -> int:
-    """Pixels that show the column's heading in full; the page gives 100 to most and 300 to Dataset."""
-    return max(100, 42 + 7 * len(column.partition(".")[2]))
+def _width(column: str, *, is_sorted: bool) -> int:
+    """Pixels that show heading and values in full; the page's own widths push the last ones out of sight."""
+    heading = 28 + 6.5 * len(column.partition(".")[2]) + (24 if is_sorted else 0)  # the arrow takes 24
+    return max(110 if column == "params.dataset" else 90, round(heading))

@@ -29,7 +29,13 @@ def test_view_decodes_to_what_was_asked() -> None:
     assert key == "mlflow.sharedViewState.mine"
     assert name == "Größe ↑"
     assert state["selectedColumns"] == ["metrics.`best/val_accuracy`", "params.`lr`", "attributes.`Duration`"]
-    assert state["columnOrder"] == ["metrics.`best/val_accuracy`", "params.`lr`", "duration"]
+    assert state["columnOrder"] == [
+        "attributes.`Run Name`",
+        "runDateAndNestInfo",
+        "metrics.`best/val_accuracy`",
+        "params.`lr`",
+        "duration",
+    ]
     assert state["columnWidths"].keys() == set(state["columnOrder"])
     assert state["orderByKey"] == "params.`lr`"
     assert state["orderByAsc"] is True

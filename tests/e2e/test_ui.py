@@ -1,0 +1,109 @@
+"""`cnnexp ui` as a process: how it ends, and that no server stays. A small server stands in for MLflow's."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.usefixtures("ready_store")
+
+COMMAND = """
+import sys
+from cnnexp.cli import main
+from cnnexp.tracking import ui
+ui.ui_command = lambda store, host, port: [sys.executable, *{server}, str(port)]
+main()
+"""
+Running = tuple[subprocess.Popen[str], psutil.Process]
+HEALTHY = ["-m", "http.server", "--bind", "127.0.0.1"]
+
+
+@pytest.fixture(autouse=True)
+def _health(tmp_path: Path) -> None:
+    (tmp_path / "health").touch()  # /health is what `cnnexp ui` asks for
+
+
+def start(server: list[str], port: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND.format(server=server), "ui", "--no-browser", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    """The command and its server, once the page answers."""
+    port = free_port()
+    process = start(HEALTHY, port)
+    assert process.stdout is not None
+    lines = [process.stdout.readline()]
+    while lines[-1] not in ("Ctrl-C ends it.\n", ""):
+        lines.append(process.stdout.readline())
+    assert f"http://127.0.0.1:{port}/#/experiments/" in lines[-2]
+    (server,) = psutil.Process(process.pid).children()
+    yield process, server
+    process.kill()
+    if server.is_running():
+        server.kill()
+
+
+def output(process: subprocess.Popen[str]) -> str:
+    try:
+        return "".join(process.communicate(timeout=60))
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whatever_ends_the_ui_ends_its_server_too(running: Running, number: signal.Signals) -> None:
+    process, server = running
+    process.send_signal(number)
+    said = output(process)
+    assert process.returncode == 0, said
+    assert not server.is_running()
+
+
+def test_a_server_that_ends_by_itself_is_said(running: Running) -> None:
+    process, server = running
+    server.kill()
+    assert "Error: MLflow's UI ended by itself (code -9)" in output(process)
+    assert process.returncode == 2
+
+
+def test_a_server_that_does_not_start_is_said_at_once() -> None:
+    since = time.monotonic()
+    process = start(["-c", "raise SystemExit('no such store')"], free_port())
+    said = output(process)
+    assert process.returncode == 2
+    assert "no such store" in said  # its own words
+    assert "Error: MLflow's UI did not answer on http://127.0.0.1:" in said
+    assert time.monotonic() - since < 60  # not the two minutes that a slow start gets
+
+
+def test_a_port_in_use_is_one_sentence() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        process = start(HEALTHY, port)
+        said = output(process)
+    assert process.returncode == 2
+    assert said.startswith(f"Error: port {port} is in use; leave --port out, or use --port ")
+    assert said.count("\n") == 1
