@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _REQUIREMENTS = ("torch", "numpy", "mlflow")
+_ROOM_FOR_THE_GRAPH = 4 * 2**20  # bytes; of a large network the graph takes about one
 
 
 def save_model(
@@ -40,9 +43,11 @@ def save_model(
 
     Raises:
         ValueError: the example has fewer than two images.
+        OSError: the disk has no room for it.
     """
     if len(example) <= 1:
         raise ValueError("the example needs at least two images")
+    _check_room(module, folder.parent)
     with quiet_mlflow():
         import mlflow.pytorch
         import numpy as np
@@ -60,6 +65,13 @@ def save_model(
             pip_requirements=requirements(),
             metadata={"class_names": list(class_names), **(extra_metadata or {})},
         )
+
+
+def _check_room(module: nn.Module, place: Path) -> None:
+    """Refuses before torch does: where its writer meets a full disk, it ends the whole process."""
+    weights = sum(value.numel() * value.element_size() for value in module.state_dict().values())
+    if shutil.disk_usage(place).free < 2 * weights + _ROOM_FOR_THE_GRAPH:
+        raise OSError(errno.ENOSPC, "No space left on device", str(place))
 
 
 def requirements() -> list[str]:
