@@ -66,7 +66,7 @@ def running() -> Iterator[Running]:
 
 def output(process: subprocess.Popen[str]) -> str:
     try:
-        return "".join(process.communicate(timeout=60))
+        return "".join(process.communicate(timeout=30))
     finally:
         process.kill()
 
