@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cnnexp.cli import COMMANDS, cli, main
+from cnnexp.cli.options import given_settings
+from cnnexp.cli.train import train
+from cnnexp.errors import SettingsError
+from cnnexp.settings import resolve
+
+
+def given(*arguments: str) -> dict[str, object]:
+    """What the command line of `cnnexp train` hands to the settings."""
+    with (
+        cli.make_context("cnnexp", ["train", *arguments]) as group,
+        train.make_context("train", list(arguments), parent=group) as context,
+    ):
+        return {name: one.value for name, one in given_settings(context).items()}
+
+
+def test_only_what_is_typed_is_given() -> None:
+    assert given() == {}
+    assert given("--lr", "1e-3") == {"lr": "1e-3"}
+
+
+def test_underscores_are_hyphens() -> None:  # `mlflow run -P batch_size=8` passes --batch_size 8
+    assert given("--batch_size", "8", "--log_model", "False") == {"batch_size": "8", "log_model": "False"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        (["--compile"], True),
+        (["--compile", "true"], True),
+        (["--compile", "False"], False),
+        (["--no-compile"], False),
+        (["--compile", "--epochs", "3"], True),
+    ],
+)
+def test_booleans_are_flags_and_values(typed: list[str], value: bool) -> None:
+    context = train.make_context("train", typed, parent=cli.make_context("cnnexp", ["train"]))
+    assert resolve(given_settings(context)).compute.compile is value
+
+
+def test_model_arguments_are_read_as_yaml() -> None:
+    typed = [
+        "--set",
+        "widths=[32,64]",
+        "--set",
+        "kernel-size=5",
+        "--set",
+        "activation=relu",
+        "--tag",
+        "a=1=2",
+    ]
+    assert given(*typed) == {
+        "model_args": {"widths": [32, 64], "kernel_size": 5, "activation": "relu"},
+        "tags": {"a": "1=2"},
+    }
+
+
+def test_a_pair_without_its_sign_is_refused() -> None:
+    with pytest.raises(SettingsError, match="must be NAME=VALUE"):
+        given("--set", "widths")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_what_it_was(command: str, golden: Callable[[str, str], None]) -> None:
+    result = CliRunner().invoke(cli, [command, "--help"], prog_name="cnnexp", terminal_width=100)
+    assert result.exit_code == 0
+    golden(f"help_{command}.txt", result.output)
+
+
+def test_the_list_of_commands_is_true() -> None:
+    for name, text in COMMANDS.items():
+        with click.Context(cli) as context:
+            command = cli.get_command(context, name)
+        assert command is not None
+        assert command.help
+        assert text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["trian"], "unknown command 'trian'; did you mean 'train'?"),
+        (["train", "--modle", "lenet"], "--modle"),
+        (["runs", "--number", "0"], "0 is not in the range"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_exit_code_2(
+    arguments: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["cnnexp", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["models", "datasets", "runs", "doctor", "cache"])
+@pytest.mark.usefixtures("ready_store")
+def test_the_lists_answer(command: str) -> None:
+    result = CliRunner().invoke(cli, [command])
+    assert result.exit_code == 0, result.output
+    expected = {
+        "models": "44,426",
+        "datasets": "fashion-mnist",
+        "runs": "No runs",
+        "doctor": "torch",
+        "cache": "0 sets",
+    }
+    assert expected[command] in result.output
+
+
+def test_clearing_the_cache_says_what_it_freed() -> None:
+    result = CliRunner().invoke(cli, ["cache", "clear"])
+    assert (result.exit_code, "freed" in result.output) == (0, True)
+
+
+def test_help_of_a_command_needs_no_torch() -> None:
+    code = (
+        "import sys, contextlib\nfrom cnnexp.cli import cli\n"
+        "with contextlib.suppress(SystemExit): cli(['train', '--help'])\n"
+        "assert not {'torch', 'mlflow', 'optuna', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
