@@ -1,0 +1,1 @@
+"""Scripts that measure and that make pages; run from the project folder."""
