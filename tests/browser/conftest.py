@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 EPOCHS = 3
+TERMINAL = "terminal.txt"
 # Of these three, neither the first nor the last is the best: no order of time can pass for best first.
 RUNS: tuple[dict[str, Any], ...] = (
     {"model": "lenet"},
@@ -58,16 +60,45 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def runs(
-    chromium: Browser,  # noqa: ARG001 - without a browser nothing need be trained
+def here(
+    chromium: Browser,  # noqa: ARG001 - without a browser there is nothing to do
     tmp_path_factory: pytest.TempPathFactory,
     _empty_store: Path,
+) -> Path:
+    """A folder with an empty store."""
+    folder = tmp_path_factory.mktemp("browser")
+    shutil.copy(_empty_store, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ui(here: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The command that the end of a training names; it starts while the runs are made."""
+    with socket.socket() as probe:  # a port that nobody else picks: not a user's 5000, not another worker's
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = [sys.executable, "-m", "cnnexp", "ui", "--no-browser", "--port", port]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    with (here / TERMINAL).open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment, cwd=here)
+    try:
+        yield process
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0, (here / TERMINAL).read_text()
+        assert not [child for child in children if child.is_running()], "a server is left behind"
+    finally:
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def runs(
+    here: Path,
+    ui: subprocess.Popen[bytes],  # noqa: ARG001 - so that it starts first
 ) -> list[cnnexp.Result]:
     """Three finished runs of one store, in the order they were made."""
     import torch
 
-    here = tmp_path_factory.mktemp("browser")
-    shutil.copy(_empty_store, here)
     quick: dict[str, Any] = {"epochs": EPOCHS, "fraction": 0.5, "threads": 1}
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
@@ -94,29 +125,13 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(runs: list[cnnexp.Result], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The runs' store, served by the command that the end of a training names."""
-    from cnnexp.tracking.ui import free_port
-
-    terminal = tmp_path_factory.mktemp("ui") / "terminal.txt"
-    port = str(free_port(preferred=5500))  # away from a user's own
-    command = [sys.executable, "-m", "cnnexp", "ui", "--no-browser", "--port", port]
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    with terminal.open("w") as file:
-        process = subprocess.Popen(
-            [*command, "--tracking-uri", runs[0].tracking_uri],
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=settings,
-        )
-    try:
-        yield Served(_printed_address(process, terminal), terminal)
-        children = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0, terminal.read_text()
-        assert not [child for child in children if child.is_running()], "a server is left behind"
-    finally:
-        process.terminate()
+def served(
+    here: Path,
+    ui: subprocess.Popen[bytes],
+    runs: list[cnnexp.Result],  # noqa: ARG001 - first the runs
+) -> Served:
+    terminal = here / TERMINAL
+    return Served(_printed_address(ui, terminal), terminal)
 
 
 def _printed_address(process: subprocess.Popen[bytes], terminal: Path) -> str:
