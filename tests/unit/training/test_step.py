@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support
 from torch.nn import functional as F
 
@@ -93,9 +94,10 @@ def test_per_class_figures_equal_scikit_learns() -> None:
         assert mine.tolist() == pytest.approx(theirs.tolist())
 
 
-def test_the_interval_of_an_accuracy_is_wilsons() -> None:
-    low, high = accuracy_interval(90, 100)
-    assert (round(low, 4), round(high, 4)) == (0.8256, 0.9448)
+@pytest.mark.parametrize(("correct", "images"), [(90, 100), (8677, 10_000), (0, 10), (10, 10), (1, 1)])
+def test_the_interval_of_an_accuracy_is_wilsons(correct: int, images: int) -> None:
+    theirs = binomtest(correct, images).proportion_ci(0.95, method="wilson")
+    assert accuracy_interval(correct, images) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "step", "cosine", "one-cycle"])
