@@ -85,7 +85,9 @@ class Assembly:
         params |= {f"model.{name}": value for name, value in flat["model_args"].items()}
         parts = {"train": self.dataset.train, "val": self.dataset.val, "test": self.dataset.test}
         params |= {f"num_{name}": len(part) for name, part in parts.items()}
-        return params | {"dataset": self.dataset_name}
+        # `color` stays as given in the settings: a repeated run then finds the same entry of the cache.
+        color = "grey" if self.dataset.spec.channels == 1 else "rgb"
+        return params | {"dataset": self.dataset_name, "color": color}
 
 
 def assemble(settings: Settings, listener: Listener) -> Assembly:
@@ -181,7 +183,6 @@ def _resolved(
             name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()
         },
         image_size=(spec.height, spec.width),
-        color="grey" if spec.channels == 1 else "rgb",
         device=str(compute.device),
         memory_format=compute.layout,
         threads=torch.get_num_threads(),
