@@ -139,13 +139,12 @@ class _Experiment:
         metrics |= record.test_metrics(test)
         best_epoch = int(metrics["best/epoch"])
         record.record_test(self.run, self.assembly, test)
+        once = {name: value for name, value in metrics.items() if name.startswith("test/")}
         uri = None
         if self.assembly.settings.tracking.log_model:
-            chosen = {name: value for name, value in metrics.items() if name.startswith(("best/", "test/"))}
-            uri = record.record_model(self.run, self.assembly, chosen, best_epoch)
+            uri = record.record_model(self.run, self.assembly, once, best_epoch)
         if uri is None:  # a logged model has brought them to the run
-            test_metrics = {name: value for name, value in metrics.items() if name.startswith("test/")}
-            self.run.log_metrics(test_metrics, step=best_epoch)
+            self.run.log_metrics(once)
         if self._draws:
             record.record_figures(self.run, self.assembly, history, test)
         return uri

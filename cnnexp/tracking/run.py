@@ -73,7 +73,7 @@ class Run:
 
     def page(self, base_url: str) -> str:
         """Returns the run's address on a server of MLflow's page."""
-        return f"{base_url.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.id}"
+        return f"{base_url.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.id}?workflowType=machine_learning"
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Logs what the run does not have yet: `mlflow run` has logged some, in its own spelling."""
@@ -183,7 +183,7 @@ class Run:
             path=folder.name,
             name=name,
             params={key: str(value) for key, value in params.items()},
-            metrics=_measurements(metrics, step),
+            metrics=_measurements(metrics, 0),  # at step 0 MLflow draws a bar with its value, not a lone dot
             step=step,
         )
         return None if sent is None else f"models:/{sent['model_id']}"
