@@ -136,6 +136,9 @@ def say_result(result: Result) -> None:
     table.add_row("store", escape(result.tracking_uri))
     uri = result.settings.tracking.tracking_uri
     command = "cnnexp ui" + (f" --tracking-uri {shlex.quote(uri)}" if uri else "")
+    experiment = result.settings.tracking.experiment
+    if experiment != type(result.settings.tracking).model_fields["experiment"].default:
+        command += f" --experiment {shlex.quote(experiment)}"
     table.add_row("look", f"[bold]{escape(command)}[/]")
     if result.outcome.status is Status.INTERRUPTED:
         table.add_row("go on", f"[bold]cnnexp train --resume {result.run_id[:8]}[/]")

@@ -156,6 +156,8 @@ def _loader(source: ImageSource, sampler: _Lists, workers: int, device: torch.de
         collate_fn=_as_read,  # type: ignore[arg-type]  # `__getitems__` gives a batch, not a list
         persistent_workers=True,
         pin_memory=device.type == "cuda",
+        # Else it draws a seed from the global generator: a resumed run would draw at another place.
+        generator=torch.Generator().manual_seed(0),
     )
 
 

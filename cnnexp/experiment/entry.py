@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cnnexp.errors import Fault, SettingsError
 from cnnexp.experiment.listener import Listener
 from cnnexp.experiment.result import Result
 from cnnexp.experiment.resume import resumed_settings
 from cnnexp.experiment.run import run_experiment
 from cnnexp.settings import Given, Settings, from_environment, read_settings_file, resolve
 from cnnexp.tracking.store import open_store
+from cnnexp.training.optimizers import unused_settings
 
 FOLDER = "folder:"
 
@@ -47,7 +49,25 @@ def train(
         resolved = resumed_settings(store, run_id, {**from_file, **given})
     else:
         resolved = _with_absolute_paths(resolve(from_environment(), from_file, given))
+        _refuse_without_effect(resolved, given)
     return run_experiment(resolved, listener=listener or Listener(), resume=run_id)
+
+
+def _refuse_without_effect(settings: Settings, given: dict[str, Given]) -> None:
+    """What is asked for by name must do something; a file may hold settings of every optimizer."""
+    optimization = settings.optimization
+    faults = [
+        Fault(
+            name,
+            given[name].value,
+            f"has no effect with optimizer {optimization.optimizer} and schedule {optimization.schedule}; "
+            "leave it out, or choose ones that use it.",
+            given[name].origin,
+        )
+        for name in sorted(unused_settings(optimization) & set(given))
+    ]
+    if faults:
+        raise SettingsError(faults)
 
 
 def _tracking_uri(given: dict[str, Given]) -> str | None:

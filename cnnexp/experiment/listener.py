@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from cnnexp.training.events import EpochReport
+
+logger = logging.getLogger("cnnexp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +45,39 @@ class Listener:
 
     def epoch(self, report: EpochReport) -> None:
         """An epoch is done."""
+
+
+class Guarded(Listener):
+    """Hands everything on to another listener; one that fails is warned of once, and told no more."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener: Listener | None = listener
+
+    def _tell(self, method: str, *what: object) -> None:
+        if self._listener is None:
+            return
+        try:
+            getattr(self._listener, method)(*what)
+        except (Exception, SystemExit) as error:  # SystemExit: rich's answer to a closed pipe
+            self._listener = None
+            logger.warning("what shows the progress failed (%r); the training goes on without it", error)
+
+    def progress(self, task: str, done: int, total: int) -> None:
+        """Hands on."""
+        self._tell("progress", task, done, total)
+
+    def note(self, sentence: str) -> None:
+        """Hands on."""
+        self._tell("note", sentence)
+
+    def started(self, facts: RunFacts) -> None:
+        """Hands on."""
+        self._tell("started", facts)
+
+    def batch(self, done: int, total: int) -> None:
+        """Hands on."""
+        self._tell("batch", done, total)
+
+    def epoch(self, report: EpochReport) -> None:
+        """Hands on."""
+        self._tell("epoch", report)

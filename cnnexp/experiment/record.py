@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from cnnexp import figures
-from cnnexp.experiment.assemble import Assembly, batches, build_stepper
+from cnnexp.experiment.assemble import Assembly, batches
 from cnnexp.experiment.result import TestResult
 from cnnexp.models import layer_table
 from cnnexp.settings import write_settings
@@ -23,6 +23,7 @@ from cnnexp.training import checkpoint
 from cnnexp.training.events import EpochReport
 from cnnexp.training.judges import best_of
 from cnnexp.training.metrics import accuracy_interval, class_report, confusion_matrix
+from cnnexp.training.step import Stepper
 
 SETTINGS_FILE = "settings.yaml"
 DATASET_FILE = "data/dataset.json"
@@ -38,12 +39,20 @@ def record_start(run: Run, assembly: Assembly) -> None:
     run.log_params({**assembly.params(), "num_parameters": table.parameters, "macs": table.macs})
     settings = assembly.settings
     run.set_tags({"model": settings.network.model, "dataset": assembly.dataset_name, "kind": "run"})
-    run.log_text(write_settings(settings), SETTINGS_FILE)
+    record_settings(run, assembly)
     run.log_text(str(table), "network/layers.txt")
     run.log_json([asdict(row) for row in table.rows], "network/layers.json")
+    _record_data(run, assembly)
+
+
+def record_settings(run: Run, assembly: Assembly) -> None:
+    """Writes the settings that repeat the run, without passwords, and where and how it is run now."""
+    settings, uri = assembly.settings, assembly.settings.tracking.tracking_uri
+    if uri is not None:
+        settings = settings.replace(tracking_uri=environment.without_passwords(uri))
+    run.log_text(write_settings(settings), SETTINGS_FILE)
     for name, content in environment.describe().items():
         run.log_text(content, f"environment/{name}")
-    _record_data(run, assembly)
 
 
 def _record_data(run: Run, assembly: Assembly) -> None:
@@ -96,9 +105,9 @@ def best_metrics(history: Sequence[EpochReport]) -> dict[str, float]:
     return {"best/epoch": best.epoch, "best/val_accuracy": best.val_accuracy, "best/val_loss": best.val_loss}
 
 
-def evaluate_test(assembly: Assembly) -> TestResult:
+def evaluate_test(assembly: Assembly, stepper: Stepper) -> TestResult:
     """Evaluates the test part: called once in a run, with the best weights in the network."""
-    logits, labels = build_stepper(assembly).predict(batches(assembly, "test").epoch(0))
+    logits, labels = stepper.predict(batches(assembly, "test").epoch(0))
     loss = torch.nn.functional.cross_entropy(logits, labels).item()
     probabilities = logits.softmax(dim=1).numpy()
     num_classes = assembly.dataset.spec.num_classes

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from cnnexp.data.dataset import ImageDataset
-from cnnexp.errors import DataError, Fault, SettingsError
+from cnnexp.errors import DataError, Fault, SettingsError, UserError
+from cnnexp.experiment.assemble import Assembly
 from cnnexp.experiment.record import DATASET_FILE, SETTINGS_FILE, read_json
 from cnnexp.settings import Given, Settings, read_settings_file, resolve
-from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import Store
-from cnnexp.training.checkpoint import LAST
+from cnnexp.training.checkpoint import BEST, LAST, read_progress
+from cnnexp.training.judges import best_of
 
 # What may differ in a resumed run without making it another experiment.
 CHANGEABLE = (
@@ -46,20 +45,26 @@ def resumed_settings(store: Store, run_id: str, given: Mapping[str, Given]) -> S
     return resolve(read_settings_file(path), given)
 
 
-def check_same_data(run: Run, dataset: ImageDataset) -> None:
-    """Refuses to go on with other images than the run began with.
+def check_resumable(store: Store, run_id: str, assembly: Assembly) -> None:
+    """Fetches what a resumed run needs, and refuses what cannot go on; the run stays as it was.
 
     Raises:
-        DataError: the digest differs.
+        DataError: the images differ from those the run began with.
+        TrackingError: the run has no checkpoint to go on from.
+        UserError: the run is complete.
     """
-    recorded = read_json(run.fetch(DATASET_FILE))["digest"]
+    dataset, training = assembly.dataset, assembly.settings.training
+    recorded = read_json(store.fetch(run_id, DATASET_FILE))["digest"]
     if recorded != dataset.digest:
         raise DataError(
             f"the data of {dataset.name} have changed since the run began (digest {recorded} then, "
             f"{dataset.digest} now); bring the old data back, or start a new run without --resume."
         )
-
-
-def last_checkpoint(run: Run) -> Path:
-    """Returns the last checkpoint of a run, downloaded where it is not on this machine."""
-    return run.fetch(LAST)
+    history = read_progress(store.fetch(run_id, LAST)).history
+    if best_of(history) is not None:
+        store.fetch(run_id, BEST)
+    is_finished = store.client.get_run(run_id).info.status == "FINISHED"
+    if is_finished and len(history) >= training.epochs:
+        raise UserError(
+            f"run {run_id} is complete: it has all {len(history)} epochs; give more --epochs to go on."
+        )

@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from cnnexp.errors import UserError
 from cnnexp.experiment import record
 from cnnexp.experiment.assemble import Assembly, assemble, build_loop
-from cnnexp.experiment.listener import Listener, RunFacts
+from cnnexp.experiment.listener import Guarded, Listener, RunFacts
 from cnnexp.experiment.result import Result
-from cnnexp.experiment.resume import check_same_data, last_checkpoint
+from cnnexp.experiment.resume import check_resumable
 from cnnexp.models import count_parameters
 from cnnexp.plugins import load_plugin
 from cnnexp.settings import Settings
 from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import Store, open_store
-from cnnexp.training.checkpoint import Progress, load_last
+from cnnexp.training.checkpoint import LAST, Progress, load_last
 from cnnexp.training.events import EpochReport, Outcome, Status
 from cnnexp.training.interrupt import Interrupt
 from cnnexp.training.judges import Judge
@@ -44,19 +44,31 @@ def run_experiment(
     Raises:
         UserError: the input cannot work; no run is opened, and a resumed one stays as it was.
     """
-    for plugin in settings.plugins.plugin:
-        load_plugin(plugin)
+    is_project = PROJECT_RUN in os.environ and resume is None
+    interrupt = Interrupt(
+        watch_parent=is_project
+    )  # notes the parent now: it may be gone when training starts
+    listener = Guarded(listener)
     store = open_store(settings.tracking.tracking_uri)
-    closed = store.close_dead_runs()
-    if closed:
-        listener.note(f"closed {len(closed)} run(s) whose process had died: {', '.join(closed)}")
-    assembly = assemble(settings, listener)
-    with Interrupt(watch_parent=PROJECT_RUN in os.environ) as interrupt:
-        run = _open_run(store, assembly, resume, listener)
-        with _closed_truthfully(run):
-            return _Experiment(store, run, assembly, listener, interrupt, judges).conduct(
-                resumed=resume is not None
-            )
+    with ExitStack() as stack:
+        run = None
+        if is_project:  # MLflow has opened it already: whatever happens from here on, it is closed truthfully
+            run = _adopt_run(store, settings, listener)
+            stack.enter_context(_closed_truthfully(run))
+        for plugin in settings.plugins.plugin:
+            load_plugin(plugin)
+        closed = store.close_dead_runs()
+        if closed:
+            listener.note(f"closed {len(closed)} run(s) whose process had died: {', '.join(closed)}")
+        assembly = assemble(settings, listener)
+        if resume is not None:
+            check_resumable(store, resume, assembly)
+        stack.enter_context(interrupt)
+        if run is None:
+            run = _open_run(store, assembly, resume, listener)
+            stack.enter_context(_closed_truthfully(run))
+        experiment = _Experiment(store, run, assembly, listener, interrupt, judges)
+        return experiment.conduct(resumed=resume is not None)
 
 
 class _Experiment:
@@ -89,6 +101,8 @@ class _Experiment:
             record.record_start(self.run, self.assembly)
             if self._draws:
                 record.record_sample(self.run, self.assembly)
+        else:
+            record.record_settings(self.run, self.assembly)
         self.listener.started(self._facts(start.epoch + 1 if start else 1))
         history, outcome = self._train(start)
         metrics: dict[str, float] = {
@@ -135,7 +149,7 @@ class _Experiment:
             self.listener.epoch(report)
 
     def _test(self, history: list[EpochReport], metrics: dict[str, float]) -> str | None:
-        test = record.evaluate_test(self.assembly)
+        test = record.evaluate_test(self.assembly, self.loop.stepper)
         metrics |= record.test_metrics(test)
         best_epoch = int(metrics["best/epoch"])
         record.record_test(self.run, self.assembly, test)
@@ -150,10 +164,8 @@ class _Experiment:
         return uri
 
     def _restore(self) -> Progress:
-        check_same_data(self.run, self.assembly.dataset)
         stepper = self.loop.stepper
-        path = last_checkpoint(self.run)
-        return load_last(path, stepper.network, stepper.optimizer, scaler=stepper.scaler)
+        return load_last(self.run.folder / LAST, stepper.network, stepper.optimizer, scaler=stepper.scaler)
 
     @property
     def _draws(self) -> bool:
@@ -182,15 +194,17 @@ class _Experiment:
         )
 
 
+def _adopt_run(store: Store, settings: Settings, listener: Listener) -> Run:
+    tracking = settings.tracking
+    return store.adopt_run(
+        os.environ[PROJECT_RUN], run_name=tracking.run_name, tags=tracking.tags, on_problem=listener.note
+    )
+
+
 def _open_run(store: Store, assembly: Assembly, resume: str | None, listener: Listener) -> Run:
     settings = assembly.settings.tracking
     if resume is not None:
         return store.reopen_run(resume, on_problem=listener.note)
-    if PROJECT_RUN in os.environ:
-        project_run = os.environ[PROJECT_RUN]
-        return store.adopt_run(
-            project_run, run_name=settings.run_name, tags=settings.tags, on_problem=listener.note
-        )
     name = settings.run_name or f"{assembly.settings.network.model}-{time.strftime('%m%d-%H%M%S')}"
     experiment_id = store.experiment_id(settings.experiment)
     return store.create_run(experiment_id, run_name=name, tags=settings.tags, on_problem=listener.note)
@@ -202,7 +216,7 @@ def _closed_truthfully(run: Run) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        run.finish(Outcome(Status.INTERRUPTED, "Ctrl-C, twice"))
+        run.finish(Outcome(Status.INTERRUPTED, "interrupted at once, outside an epoch"))
         raise
     except UserError as error:
         run.finish(Outcome(Status.FAILED, str(error)))

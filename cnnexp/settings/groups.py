@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cnnexp.settings.ranges import Choice, FloatRange, IntRange
-from cnnexp.settings.types import Duration, ImageSize, empty_is_none
+from cnnexp.settings.types import Duration, ImageSize, empty_is_none, mapping_from_text, one_or_more
 
 OrNone = BeforeValidator(empty_is_none)
 
@@ -29,7 +29,7 @@ class NetworkSettings(Group):
     """Which model, and how its weights start."""
 
     model: str = Field("lenet", description="Registered model (`cnnexp models` lists them).")
-    model_args: dict[str, Any] = Field(
+    model_args: Annotated[dict[str, Any], BeforeValidator(mapping_from_text)] = Field(
         {}, description="Arguments of the model's builder, such as kernel_size=5 or widths=[32,64]."
     )
     init: Annotated[Literal["default", "xavier", "kaiming"], Choice(("default", "xavier", "kaiming"))] = (
@@ -173,7 +173,9 @@ class TrackingSettings(Group):
     )
     experiment: str = Field("cnnexp", min_length=1, max_length=250, description="MLflow experiment.")
     run_name: Annotated[str | None, OrNone] = Field(None, max_length=250, description="Name of the run.")
-    tags: dict[str, str] = Field({}, description="Tags of the run, name=value.")
+    tags: Annotated[dict[str, str], BeforeValidator(mapping_from_text)] = Field(
+        {}, description="Tags of the run, name=value."
+    )
     figures: Literal["all", "none"] = Field("all", description="Figures to draw at the end.")
     log_model: bool = Field(True, description="Log the best model, preprocessing inside, as an MLflow model.")
 
@@ -181,7 +183,7 @@ class TrackingSettings(Group):
 class PluginSettings(Group):
     """A user's own code."""
 
-    plugin: tuple[str, ...] = Field(
+    plugin: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = Field(
         (), description="Python file or module that registers own models or data sets."
     )
 

@@ -18,6 +18,7 @@ from cnnexp.errors import Fault, SettingsError, did_you_mean
 from cnnexp.settings.groups import Group, Settings
 
 ENVIRONMENT_PREFIX = "CNNEXP_"
+NOT_SETTINGS = {"CNNEXP_CACHE_DIR", "CNNEXP_CACHE_MAX_GB"}  # of the machine, not of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,11 @@ def choices_of(annotation: object) -> tuple[str, ...]:
 def from_environment(environment: Mapping[str, str] | None = None) -> dict[str, Given]:
     """Returns the settings that `CNNEXP_<NAME>` variables give; an empty variable gives none."""
     environment = os.environ if environment is None else environment
-    given = {}
-    for name in declarations():
-        variable = ENVIRONMENT_PREFIX + name.upper()
-        if environment.get(variable):
-            given[name] = Given(environment[variable], variable)
-    return given
+    return {
+        variable.removeprefix(ENVIRONMENT_PREFIX).lower(): Given(value, variable)
+        for variable, value in environment.items()
+        if variable.startswith(ENVIRONMENT_PREFIX) and value and variable not in NOT_SETTINGS
+    }
 
 
 def resolve(*layers: Mapping[str, Given]) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
+import yaml
 from pydantic import BeforeValidator, PlainSerializer
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -58,6 +59,21 @@ def _write_image_size(size: tuple[int, int] | None) -> str | int | None:
 def empty_is_none(value: object) -> object:
     """An empty string means "not set": `mlflow run -P run_name=` passes one."""
     return None if isinstance(value, str) and value.strip().lower() in {"", "none", "null"} else value
+
+
+def one_or_more(value: object) -> object:
+    """A single text is a list of one, so that a file may say `plugin: my_models.py`."""
+    return (value,) if isinstance(value, str) else value
+
+
+def mapping_from_text(value: object) -> object:
+    """Reads `{kernel_size: 5}`, as an environment variable has it; anything else is left to the field."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]

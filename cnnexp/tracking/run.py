@@ -73,7 +73,7 @@ class Run:
 
     def page(self, base_url: str) -> str:
         """Returns the run's address on a server of MLflow's page."""
-        return f"{base_url.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.id}?workflowType=machine_learning"
+        return f"{base_url.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.id}"
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Logs what the run does not have yet: `mlflow run` has logged some, in its own spelling."""

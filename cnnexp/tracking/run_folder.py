@@ -38,9 +38,9 @@ class RunFolder:
         """
         file = self.path / name
         if not file.is_file() and not self.is_local:
-            self.path.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             with tracking_errors(f"{name} of run {self.run_id} cannot be had"):
-                client.download_artifacts(self.run_id, name, str(self.path))
+                client.download_artifacts(self.run_id, name, str(file.parent))
         if not file.is_file():
             raise TrackingError(
                 f"run {self.run_id} has no file {name}; it cannot be resumed or repeated from here."

@@ -13,6 +13,7 @@ It knows neither tracker nor progress bar nor tuning, and the test part is not i
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ from cnnexp.training.schedule import learning_rate
 from cnnexp.training.seeding import derive_seed, seed_everything
 from cnnexp.training.step import Batch, Mean, Stepper, Sums
 
+logger = logging.getLogger(__name__)
 BatchListener = Callable[[int, int], None]
 
 
@@ -88,10 +90,14 @@ class Loop:
             epoch = len(history) + 1
             try:
                 report = self._epoch(epoch, best_of(history))
-            except InterruptedEpochError as error:
-                return Outcome(
-                    Status.INTERRUPTED, f"{error} in epoch {epoch}; {epoch - 1} epochs are complete"
-                )
+            except (InterruptedEpochError, RuntimeError) as error:
+                reason = self.interrupt.reason
+                if reason is None:  # an error of the network, say
+                    raise
+                # A signal to the whole group ends worker processes too: the loader raises RuntimeError.
+                logger.debug("epoch %d ended by %r", epoch, error)
+                done = f"{epoch - 1} epochs are complete"
+                return Outcome(Status.INTERRUPTED, f"{reason} in epoch {epoch}; {done}")
             history.append(report)
             if report.is_best:
                 self._save_best(report)
@@ -101,11 +107,12 @@ class Loop:
         return outcome
 
     def _judge(self, history: list[EpochReport]) -> Outcome | None:
+        is_last = history[-1].epoch >= self.settings.epochs
         for judge in self.judges:
             outcome = judge(history)
-            if outcome is not None:
+            if outcome is not None and not (is_last and outcome.status is Status.STOPPED_EARLY):
                 return outcome
-        if history[-1].epoch >= self.settings.epochs:
+        if is_last:
             return Outcome(Status.COMPLETED, f"all {self.settings.epochs} epochs are complete")
         return None
 

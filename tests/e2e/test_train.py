@@ -16,6 +16,7 @@ import torch
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from PIL import Image
 
 import cnnexp
 from cnnexp.errors import SettingsError, UserError
@@ -45,11 +46,15 @@ def curve(result: Result) -> list[tuple[float, ...]]:
     return [(r.train_loss, r.train_accuracy, r.val_loss, r.val_accuracy, r.lr) for r in result.history]
 
 
+class Crash(BaseException):
+    """What no code expects."""
+
+
 class Complaint(Listener):
     """Fails the test at the first note: the run was to go smoothly."""
 
     def note(self, sentence: str) -> None:
-        raise AssertionError(sentence)
+        raise Crash(sentence)
 
 
 class StopAfter(Listener):
@@ -60,7 +65,7 @@ class StopAfter(Listener):
 
     def epoch(self, report: EpochReport) -> None:
         if report.epoch == self.epoch_number:
-            raise RuntimeError("crash")
+            raise Crash("crash")
 
 
 def test_a_run_leaves_what_is_needed_to_judge_and_repeat_it(client: MlflowClient) -> None:
@@ -161,7 +166,7 @@ def test_a_crashed_run_resumes_in_the_same_mlflow_run_to_the_same_weights(
         "patience": 50,
     }
     whole = cnnexp.train(**settings)
-    with pytest.raises(RuntimeError, match="crash"):
+    with pytest.raises(Crash, match="crash"):
         cnnexp.train(**settings, run_name="broken", listener=StopAfter(2))
     broken = client.get_run(client.search_runs(["1"], "attributes.run_name = 'broken'")[0].info.run_id)
     assert broken.info.status == "FAILED"
@@ -348,3 +353,53 @@ def test_a_watcher_hears_of_every_step_and_epoch() -> None:
     assert heard[-1] == 1
     steps = [one for one in heard if isinstance(one, tuple)]
     assert steps == [(index + 1, len(steps)) for index in range(len(steps))]
+
+
+def test_a_listener_that_fails_does_not_stop_a_run(client: MlflowClient) -> None:
+    class Broken(Listener):
+        def epoch(self, report: EpochReport) -> None:
+            raise SystemExit(report.epoch)  # what a closed pipe makes of a terminal
+
+    result = cnnexp.train(**QUICK, listener=Broken())
+    assert client.get_run(result.run_id).info.status == "FINISHED"
+
+
+def test_a_complete_run_is_not_tested_again(client: MlflowClient) -> None:
+    result = cnnexp.train(**QUICK)
+    with pytest.raises(UserError, match="is complete: it has all 2 epochs"):
+        cnnexp.train(resume=result.run_id)
+    assert len(client.get_metric_history(result.run_id, "test/accuracy")) == 1
+
+
+def test_a_resumed_run_carries_the_settings_it_ended_with(client: MlflowClient) -> None:
+    result = cnnexp.train(**QUICK)
+    cnnexp.train(resume=result.run_id, epochs=3)
+    carried = artifacts(client.get_run(result.run_id)) / "settings.yaml"
+    assert yaml.safe_load(carried.read_text())["epochs"] == 3
+
+
+def test_what_is_asked_for_by_name_must_have_an_effect() -> None:
+    with pytest.raises(SettingsError, match=r"momentum = 0.5 .*has no effect with optimizer adam"):
+        cnnexp.train(**QUICK, momentum=0.5)
+
+
+def test_streamed_images_resume_exactly_too() -> None:
+    settings = {
+        **QUICK,
+        "epochs": 3,
+        "dataset": "folder:photos",
+        "fraction": 1.0,
+        "workers": 1,
+        "model": "lenet",
+    }
+    settings |= {"memory_budget": 1e-9, "model_args": {"dropout": 0.5}, "image_size": 28, "batch_size": 8}
+    random = np.random.default_rng(0)
+    for name in ("a", "b"):
+        for index in range(20):
+            path = Path("photos") / name / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(random.integers(0, 255, (28, 28, 3), dtype=np.uint8)).save(path)
+    whole = cnnexp.train(**settings)
+    with pytest.raises(Crash):
+        cnnexp.train(**settings, run_name="broken", listener=StopAfter(1))
+    assert curve(cnnexp.train(resume="broken")) == curve(whole)

@@ -91,8 +91,16 @@ def test_an_empty_text_means_not_given_where_nothing_is_a_value() -> None:
 
 
 def test_environment_variables_stand_between_default_and_command_line() -> None:
-    layer = from_environment({"CNNEXP_LR": "0.3", "CNNEXP_EPOCHS": "", "OTHER": "1"})
+    layer = from_environment({"CNNEXP_LR": "0.3", "CNNEXP_EPOCHS": "", "OTHER": "1", "CNNEXP_CACHE_DIR": "x"})
     assert layer == {"lr": Given("0.3", "CNNEXP_LR")}
+    with pytest.raises(SettingsError, match=r"epohcs .*CNNEXP_EPOHCS.*did you mean 'epochs'"):
+        resolve(from_environment({"CNNEXP_EPOHCS": "3"}))
+
+
+def test_every_setting_can_stand_in_the_environment() -> None:
+    settings = resolve(from_environment({"CNNEXP_PLUGIN": "my.py", "CNNEXP_MODEL_ARGS": "{kernel_size: 5}"}))
+    assert settings.plugins.plugin == ("my.py",)
+    assert settings.network.model_args == {"kernel_size": 5}
 
 
 def test_a_written_settings_file_reads_back_to_the_same_settings(tmp_path: Path) -> None:
