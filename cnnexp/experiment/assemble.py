@@ -28,8 +28,8 @@ from cnnexp.training.optimizers import build_optimizer, unused_settings
 from cnnexp.training.seeding import seed_everything
 from cnnexp.training.step import Loss, Stepper, balanced_weights
 
-# Pixels a batch where nothing is learned: 334 images of 28×28, 256 of 32×32. Larger batches of a CIFAR net run
-# at half the speed on a CPU (their activations no longer come from malloc's heap), and photos would fill memory.
+# Pixels a batch where nothing is learned: 334 images of 28×28, 256 of 32×32. Larger batches of a CIFAR net
+# run at half the speed on a CPU (their activations no longer come from malloc's heap).
 EVALUATION_PIXELS = 2**18
 
 
