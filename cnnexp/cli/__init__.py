@@ -80,7 +80,7 @@ def main() -> NoReturn:
         click.echo(f"Error: {error}", err=True)
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        click.echo(f"Error: {error.format_message()}", err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)

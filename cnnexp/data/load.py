@@ -128,7 +128,7 @@ def _split(decoded: Decoded, settings: DataSettings) -> dict[str, Labels]:
         settings.split, settings.val_fraction, settings.test_fraction, settings.fraction, settings.split_seed
     )
     rows = split(decoded.labels, given, rule)
-    check_classes(decoded.labels, rows, decoded.class_names, name=settings.dataset)
+    check_classes(decoded.labels, rows, decoded.class_names, name=settings.dataset, given=given)
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,9 +53,14 @@ def split(labels: Labels, given: dict[str, Labels], rule: SplitRule) -> dict[str
 
 
 def check_classes(
-    labels: Labels, parts: dict[str, Labels], class_names: tuple[str, ...], *, name: str
+    labels: Labels,
+    parts: dict[str, Labels],
+    class_names: tuple[str, ...],
+    *,
+    name: str,
+    given: Container[str] = (),
 ) -> None:
-    """Checks that every part has every class.
+    """Checks that every part has every class; the parts in `given` were not cut by us.
 
     Raises:
         DataError: a part is empty or lacks a class.
@@ -65,10 +71,13 @@ def check_classes(
         if missing:
             total = int((labels == class_names.index(missing[0])).sum())
             others = f" (nor {len(missing) - 1} more classes)" if len(missing) > 1 else ""
+            share = "val" if part == "train" else part
+            way_out = f"add images, use --split stratified, or raise --fraction or --{share}-fraction"
+            if part in given:
+                way_out = f"add images of it to the {part} part, take its class out, or raise --fraction"
             raise DataError(
                 f"the {part} part of {name} has no image of class {missing[0]!r}{others}, which has {total} "
-                "in all: every class needs one in each part; add images, use --split stratified, or raise "
-                f"--fraction or --{'val' if part == 'train' else part}-fraction."
+                f"in all: every class needs one in each part; {way_out}."
             )
 
 

@@ -75,7 +75,8 @@ def open_client(tracking_uri: str | None) -> Opened:
     _refuse_files(uri)
     _knock(uri)
     impatience = {name: value for name, value in _WHILE_OPENING.items() if _is_default(name)}
-    action = f"the tracking store {without_passwords(uri)} does not answer"
+    way_out = "start it, or choose another --tracking-uri"
+    action = f"the tracking store {without_passwords(uri)} does not answer ({way_out})"
     with _environment(impatience), tracking_errors(action):
         return Opened(uri=uri, client=_answering_client(uri), lock_file=None)
 
