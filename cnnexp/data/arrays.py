@@ -15,7 +15,7 @@ from cnnexp.errors import DataError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cnnexp.data.array_source import ArraySource
+    from cnnexp.data.array_source import ArraySource, JoinedSource
 
 BLOCK_BYTES = 16 << 20  # a block stays in the processor's reach and far below the size of a set
 GREY, COLOR = 1, 3
@@ -112,6 +112,24 @@ class ArrayImages:
 
         own = np.concatenate(list(self.chunks()))
         return ArraySource(torch.from_numpy(own), torch.from_numpy(self.labels), self.frame)
+
+    def held(self) -> JoinedSource | None:
+        """Takes the arrays as they are where they have the frame's shape: a copy would double the memory."""
+        import torch
+
+        from cnnexp.data.array_source import JoinedSource
+        from cnnexp.data.dataset import MemorySource
+
+        wanted, sources, start = (self.frame.height, self.frame.width, self.frame.channels), [], 0
+        for chunk in self.chunks():
+            if chunk.shape[1:] != wanted:
+                return None
+            # torch takes neither a read-only array nor one that runs backwards
+            own = chunk if chunk.flags.writeable and min(chunk.strides) >= 0 else chunk.copy()
+            labels = torch.from_numpy(self.labels[start : start + len(own)])
+            sources.append(MemorySource(torch.from_numpy(own).permute(0, 3, 1, 2), labels))
+            start += len(own)
+        return JoinedSource(tuple(sources))
 
 
 def fit_arrays(images: Pixels, frame: Frame) -> Pixels:

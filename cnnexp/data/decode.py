@@ -110,7 +110,8 @@ def _cached(cache: Cache, content: str, job: _Job) -> Decoded | None:
 def _decode_into(job: _Job, cache: Cache | None, content: str = "", *, note: str = "") -> Decoded:
     decodable = job.found.open(job.reading)
     frame, count = decodable.frame, len(decodable.labels)
-    fits = job.fits(count, frame)
+    held = None if job.found.cacheable else decodable.held()
+    fits = held is None and job.fits(count, frame)
     shape = (count, frame.height, frame.width, frame.channels) if fits else None
     draft: Draft | None = None
     key = content if fits else _streamed(content)
@@ -135,7 +136,7 @@ def _decode_into(job: _Job, cache: Cache | None, content: str = "", *, note: str
                 return entry
             images = draft.images
     return Decoded(
-        source=_source(images, decodable.labels, job) if fits else decodable.stream(),
+        source=held or (_source(images, decodable.labels, job) if fits else decodable.stream()),
         survey=survey,
         labels=decodable.labels,
         frame=frame,

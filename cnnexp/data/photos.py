@@ -62,6 +62,9 @@ class Photos:
         """Returns a source that decodes at every reading."""
         return PhotoSource(self.files, torch.from_numpy(self.labels), self.frame)
 
+    def held(self) -> None:
+        """Files are not in memory."""
+
     def _read(self, file: Path) -> Pixels | BadImage:
         try:
             return read_photo(file, self.frame)

@@ -92,6 +92,10 @@ class Decodable(Protocol):
         """Returns a source that decodes at every reading."""
         ...
 
+    def held(self) -> ImageSource | None:
+        """Returns the images where they lie in memory, decoded; None where they do not."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

@@ -44,6 +44,32 @@ def test_wrong_arrays_are_named_with_what_is_allowed(images: object, labels: obj
         ImageArrays(images, labels, NAMES)  # type: ignore[arg-type]  # wrong on purpose
 
 
+@pytest.mark.parametrize("shape", [(4, 6, 5), (4, 3, 6, 5), (4, 6, 5, 3)])
+def test_arrays_that_fit_are_used_where_they_lie_and_read_right(shape: tuple[int, ...]) -> None:
+    train, test = pixels(0, *shape), pixels(1, *shape)
+    source = ImageArrays(train, LABELS, NAMES, test, LABELS).decodable(Reading()).held()
+    assert source is not None
+    assert [one.images.data_ptr() for one in source.sources] == [train.ctypes.data, test.ctypes.data]
+    both = np.concatenate([train, test])
+    expected = both.reshape(8, 1, 6, 5) if len(shape) == 3 else both
+    expected = expected.transpose(0, 3, 1, 2) if shape[-1] == 3 else expected
+    for rows in ([3, 0], [4, 7], [0, 7, 3, 4], [6, 1]):  # of one part, and across both
+        assert (source.read(torch.tensor(rows)).numpy() == expected[rows]).all()
+    assert source.labels.tolist() == LABELS + LABELS
+
+
+def test_arrays_that_need_fitting_are_not_held() -> None:
+    assert ImageArrays(pixels(0, 4, 6, 6), LABELS, NAMES).decodable(Reading((8, 8))).held() is None
+
+
+def test_read_only_and_reversed_arrays_are_copied() -> None:
+    frozen = pixels(0, 4, 8, 8)
+    frozen.flags.writeable = False
+    source = ImageArrays(frozen, LABELS, NAMES, frozen[::-1], LABELS).decodable(Reading()).held()
+    assert source is not None
+    assert (source.read(torch.tensor([4]))[0, 0].numpy() == frozen[3]).all()
+
+
 def test_one_class_is_refused() -> None:
     with pytest.raises(DataError, match="at least two"):
         ImageArrays(pixels(0, 4, 8, 8), [0] * 4, ["a"])
