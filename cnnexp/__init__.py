@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from cnnexp import process  # noqa: F401 - it notes the parent process, the earlier the better
+
 if TYPE_CHECKING:
     from cnnexp.data.registry import ImageArrays, register_dataset
     from cnnexp.errors import UserError

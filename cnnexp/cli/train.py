@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -29,11 +31,10 @@ def train(
 
     With no option at all: LeNet on the 1,797 digits that come with scikit-learn, in under a minute.
     """
-    signal.signal(signal.SIGTERM, _end)  # until the run is open and takes signals itself
     given = given_settings(context)
     from cnnexp.cli.terminal import Terminal, say_result
 
-    with Terminal(quiet=quiet) as terminal:
+    with _sigterm_as_ctrl_c(), Terminal(quiet=quiet) as terminal:
         import cnnexp
 
         result = cnnexp.train(
@@ -43,5 +44,15 @@ def train(
     sys.exit(result.outcome.exit_code)
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends the command like Ctrl-C, until the run is open and takes both itself."""
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt

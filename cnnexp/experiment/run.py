@@ -45,9 +45,7 @@ def run_experiment(
         UserError: the input cannot work; no run is opened, and a resumed one stays as it was.
     """
     is_project = PROJECT_RUN in os.environ and resume is None
-    interrupt = Interrupt(
-        watch_parent=is_project
-    )  # notes the parent now: it may be gone when training starts
+    interrupt = Interrupt(watch_parent=is_project)
     listener = Guarded(listener)
     store = open_store(settings.tracking.tracking_uri)
     with ExitStack() as stack:

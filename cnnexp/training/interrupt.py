@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
+from cnnexp.process import STARTED_BY
+
 Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
 
@@ -15,15 +17,15 @@ class Interrupt:
     """While active, the first signal asks the loop to end; a second Ctrl-C ends at once.
 
     Args:
-        watch_parent: also ask for the end when the parent process dies. `mlflow run` needs it: killed by
-            SIGTERM, it leaves its entry point running as an orphan.
+        watch_parent: also ask for the end when the process that started this one is gone. `mlflow run`
+            needs it: killed by SIGTERM, it leaves its entry point running as an orphan.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self, *, watch_parent: bool = False) -> None:
         self._reason: str | None = None
-        self._parent = os.getppid() if watch_parent else None
+        self._parent = STARTED_BY if watch_parent else None
         self._previous: dict[signal.Signals, Handler] = {}
 
     @property

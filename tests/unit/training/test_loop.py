@@ -174,6 +174,7 @@ def test_a_judge_of_the_caller_ends_the_run(tmp_path: Path) -> None:
 def test_a_signal_ends_the_run_between_two_batches_with_a_checkpoint(
     tmp_path: Path, number: signal.Signals
 ) -> None:
+    before = signal.getsignal(signal.SIGTERM)
     with Interrupt() as interrupt:
         calls = []
 
@@ -186,7 +187,7 @@ def test_a_signal_ends_the_run_between_two_batches_with_a_checkpoint(
     assert outcome.status is Status.INTERRUPTED
     assert (len(reports), len(calls)) == (1, 7)
     assert checkpoint.read_progress(tmp_path / LAST).epoch == 1
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_second_ctrl_c_ends_at_once() -> None:
