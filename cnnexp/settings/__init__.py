@@ -10,7 +10,8 @@ from cnnexp.settings.groups import (
     TrainingSettings,
 )
 from cnnexp.settings.ranges import Choice, FloatRange, IntRange, SearchRange
-from cnnexp.settings.resolve import Given, declarations, from_environment, resolve
+from cnnexp.settings.resolve import Given, declarations, from_environment, resolve, resolve_as
+from cnnexp.settings.tuning import GridSettings, SearchSettings, StudySettings, SweepSettings, TuneSettings
 from cnnexp.settings.yaml_file import read_settings_file, write_settings
 
 __all__ = [
@@ -19,16 +20,22 @@ __all__ = [
     "DataSettings",
     "FloatRange",
     "Given",
+    "GridSettings",
     "IntRange",
     "NetworkSettings",
     "OptimizationSettings",
     "SearchRange",
+    "SearchSettings",
     "Settings",
+    "StudySettings",
+    "SweepSettings",
     "TrackingSettings",
     "TrainingSettings",
+    "TuneSettings",
     "declarations",
     "from_environment",
     "read_settings_file",
     "resolve",
+    "resolve_as",
     "write_settings",
 ]

@@ -7,7 +7,7 @@ so that a function can receive its own part and never the whole.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -191,6 +191,8 @@ class PluginSettings(Group):
 class Settings(Group):
     """All settings of one run, by group."""
 
+    command: ClassVar[str] = "train"  # whose help lists them
+
     network: NetworkSettings = NetworkSettings()
     data: DataSettings = DataSettings()
     optimization: OptimizationSettings = OptimizationSettings()
@@ -205,7 +207,7 @@ class Settings(Group):
             name: value for group in self.model_dump(mode="json").values() for name, value in group.items()
         }
 
-    def replace(self, **values: object) -> Settings:
+    def replace(self, **values: object) -> Self:
         """Returns settings in which some have another value, by flat name; values are trusted."""
         changed = {}
         for group_name in type(self).model_fields:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args, get_origin
+from typing import Literal, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from cnnexp.errors import Fault, SettingsError, did_you_mean
 from cnnexp.settings.groups import Group, Settings
 
+Schema = TypeVar("Schema", bound=Settings)
 ENVIRONMENT_PREFIX = "CNNEXP_"
 NOT_SETTINGS = {"CNNEXP_CACHE_DIR", "CNNEXP_CACHE_MAX_GB"}  # of the machine, not of a run
 
@@ -43,10 +44,10 @@ class Declaration:
         return choices_of(self.field.annotation)
 
 
-def declarations() -> dict[str, Declaration]:
+def declarations(schema: type[Settings] = Settings) -> dict[str, Declaration]:
     """Returns every setting's declaration by flat name, in the order of declaration."""
     found: dict[str, Declaration] = {}
-    for group_name, group_field in Settings.model_fields.items():
+    for group_name, group_field in schema.model_fields.items():
         group = group_field.annotation
         assert isinstance(group, type)
         assert issubclass(group, Group)
@@ -79,7 +80,16 @@ def resolve(*layers: Mapping[str, Given]) -> Settings:
     Raises:
         SettingsError: names or values are wrong; all of them are listed.
     """
-    known = declarations()
+    return resolve_as(Settings, *layers)
+
+
+def resolve_as(schema: type[Schema], *layers: Mapping[str, Given]) -> Schema:
+    """Like `resolve`, for the settings of another command.
+
+    Raises:
+        SettingsError: names or values are wrong; all of them are listed.
+    """
+    known = declarations(schema)
     merged: dict[str, Given] = {}
     for layer in layers:
         for name, given in layer.items():
@@ -88,14 +98,14 @@ def resolve(*layers: Mapping[str, Given]) -> Settings:
         Fault(
             name,
             None,
-            f"is not a setting{did_you_mean(name, known)} `cnnexp train --help` lists all.",
+            f"is not a setting{did_you_mean(name, known)} `cnnexp {schema.command} --help` lists all.",
             given.origin,
         )
         for name, given in merged.items()
         if name not in known
     ]
     groups: dict[str, Group] = {}
-    for group_name, group_field in Settings.model_fields.items():
+    for group_name, group_field in schema.model_fields.items():
         group = group_field.annotation
         assert isinstance(group, type)
         assert issubclass(group, Group)
@@ -106,7 +116,7 @@ def resolve(*layers: Mapping[str, Given]) -> Settings:
             faults += _faults(error, merged, known)
     if faults:
         raise SettingsError(faults)
-    settings = Settings(**groups)
+    settings = schema(**groups)
     _check_together(settings, merged)
     return settings
 
