@@ -43,6 +43,11 @@ class Delivery:
         """True where nothing waits to be sent."""
         return not self._unsent
 
+    @property
+    def has_end(self) -> bool:
+        """True where the run's end is among what waits: its process has ended as it should."""
+        return any(operation["kind"] == "end" for operation in self._unsent)
+
     def send(self, kind: str, **arguments: object) -> Operation | None:
         """Sends one operation, or keeps it for the end; never raises for a store that fails.
 

@@ -1,4 +1,4 @@
-"""Which process a run belongs to, and whether that process is still alive."""
+"""Which process a run belongs to, where that was started, and whether it is still alive."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ PID = "cnnexp.pid"
 PID_STARTED = "cnnexp.pid_started"
 HOST = "cnnexp.host"
 HOST_KEY = "cnnexp.host_key"
+FOLDER = "cnnexp.folder"  # the working folder
 
 
 @cache
@@ -44,6 +45,7 @@ def own_tags() -> dict[str, str]:
         PID_STARTED: f"{psutil.Process(pid).create_time():.2f}",
         HOST: socket.gethostname(),
         HOST_KEY: host_key(),
+        FOLDER: str(Path.cwd()),
     }
 
 

@@ -196,15 +196,30 @@ class Run:
         self._publish_rest()
         self.set_tags({STATUS: outcome.status.value, REASON: outcome.reason})
         self._delivery.send("end", status=_MLFLOW_STATUS[outcome.status], time=_now())
-        self._delivery.deliver_backlog()
-        if not self._is_local and self._delivery.is_complete:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self._deliver_last()
+
+    def deliver_left(self) -> bool:
+        """Sends what the run's process, which is gone, could not; returns whether it had ended as it should.
+
+        The folder of a run that had not stays where it is: its last checkpoint may be nowhere else.
+        """
+        had_ended = self._delivery.has_end
+        if had_ended:
+            self._deliver_last()
+        else:
+            self._delivery.deliver_backlog()
+        return had_ended
 
     def take_up(self, tags: Mapping[str, str]) -> None:
         """Marks a run of the store as running here, and sends what its last process could not."""
         self._client.update_run(self.id, status="RUNNING")
         self._delivery.deliver_backlog(skip=("end",))
         self.set_tags(tags)
+
+    def _deliver_last(self) -> None:
+        self._delivery.deliver_backlog()
+        if not self._is_local and self._delivery.is_complete:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write(self, path: str, write: Callable[[Path], object]) -> None:
         file = self.folder / path

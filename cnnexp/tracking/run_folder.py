@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from cnnexp.errors import TrackingError
+from cnnexp.tracking import ownership
 from cnnexp.tracking.opening import tracking_errors
 
 if TYPE_CHECKING:
@@ -49,11 +50,20 @@ class RunFolder:
 
 
 def folder_of(run: MlflowRun) -> RunFolder:
-    """Returns the run's folder: MLflow's own where that is on this machine, else one below the current."""
+    """Returns the run's folder: MLflow's own where that is on this machine.
+
+    Else it lies below the folder that the run was started in, where it is still there, or below this one.
+    """
     run_id, uri = run.info.run_id, run.info.artifact_uri
     parts = urlsplit(uri)
     if parts.scheme == "file":
         return RunFolder(run_id, Path(url2pathname(parts.path)), is_local=True)
     if parts.scheme == "" or len(parts.scheme) == 1:  # one letter is a Windows drive
         return RunFolder(run_id, Path(uri), is_local=True)
-    return RunFolder(run_id, Path.cwd() / "cnnexp-runs" / run_id, is_local=False)
+    below = Path("cnnexp-runs") / run_id
+    tags = run.data.tags
+    if ownership.is_here(tags):
+        left = Path(tags.get(ownership.FOLDER, "")) / below
+        if left.is_dir():
+            return RunFolder(run_id, left.absolute(), is_local=False)
+    return RunFolder(run_id, Path.cwd() / below, is_local=False)

@@ -78,6 +78,7 @@ class Store:
     def close_dead_runs(self) -> list[str]:
         """Closes runs of this machine whose process is gone as KILLED; returns their ids.
 
+        First what they had left to send is sent: a run whose own end is among that ends as it says itself.
         Runs of other machines, of living processes, and runs that are not ours stay as they are.
         """
         mine = f"attributes.status = 'RUNNING' and tags.{ownership.HOST_KEY} = '{ownership.host_key()}'"
@@ -85,11 +86,12 @@ class Store:
             experiments = [one.experiment_id for one in self.client.search_experiments()]
             running = self.client.search_runs(experiments, mine) if experiments else []
             dead = [run for run in running if not ownership.is_alive(run.data.tags)]
-            for run in dead:
-                self.client.set_tag(run.info.run_id, STATUS, "interrupted")
-                self.client.set_tag(run.info.run_id, REASON, _DIED)
-                self.client.set_terminated(run.info.run_id, "KILLED")
-        return [run.info.run_id for run in dead]
+            killed = [run.info.run_id for run in dead if not self._left_run(run).deliver_left()]
+            for run_id in killed:
+                self.client.set_tag(run_id, STATUS, "interrupted")
+                self.client.set_tag(run_id, REASON, _DIED)
+                self.client.set_terminated(run_id, "KILLED")
+        return killed
 
     def create_run(
         self,
@@ -215,6 +217,9 @@ class Store:
             raise TrackingError(
                 f"run {run_id} is still running as process {pid}; stop that first (kill -TERM {pid})."
             )
+
+    def _left_run(self, run: MlflowRun) -> Run:
+        return Run(self.client, run, folder=folder_of(run), on_problem=log_problem)
 
     def _opened_run(self, run: MlflowRun, on_problem: Callable[[str], None]) -> Run:
         folder = folder_of(run)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from cnnexp.errors import TrackingError
 from cnnexp.tracking import ownership
+from cnnexp.tracking.run_folder import folder_of
 from cnnexp.tracking.store import Store
 from cnnexp.tracking.views import BEST, CURVES, TAG_PREFIX
 from cnnexp.training.events import Outcome, Status
@@ -90,6 +92,61 @@ def test_only_runs_whose_process_is_gone_are_closed(
     assert {run_id: status(store, run_id)[0] for run_id in expected} == expected
     assert set(closed) == {run_id for run_id, end in expected.items() if end == "KILLED"}
     assert status(store, closed[0])[1] == "its process ended without a word"
+
+
+def leave(folder: Path, *operations: dict[str, object]) -> None:
+    """Writes what a process could not send before it ended."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(operation) + "\n" for operation in operations)
+    (folder / "unsent.jsonl").write_text(lines, encoding="utf-8")
+
+
+EPOCH: dict[str, object] = {"kind": "batch", "metrics": [["val/accuracy", 0.9, 1000, 3]]}
+TAGS: dict[str, object] = {
+    "kind": "batch",
+    "tags": {"cnnexp.status": "completed", "cnnexp.reason": "3 epochs"},
+}
+END: dict[str, object] = {"kind": "end", "status": "FINISHED", "time": 2**41}
+
+
+def test_a_run_whose_end_was_not_delivered_ends_as_it_says_itself(store: Store, experiment: str) -> None:
+    run = store.client.create_run(experiment, tags=dead())
+    folder = folder_of(run).path
+    leave(folder, EPOCH, TAGS, END)
+    assert store.close_dead_runs() == []
+    assert status(store, run.info.run_id) == ("FINISHED", "3 epochs")
+    found = store.client.get_run(run.info.run_id)
+    assert (found.data.metrics, found.info.end_time) == ({"val/accuracy": 0.9}, 2**41)
+    assert not (folder / "unsent.jsonl").exists()
+
+
+def test_a_run_that_died_while_the_store_was_away_is_killed_with_all_it_has_left(
+    store: Store, experiment: str
+) -> None:
+    run = store.client.create_run(experiment, tags=dead())
+    leave(folder_of(run).path, EPOCH)
+    assert store.close_dead_runs() == [run.info.run_id]
+    assert status(store, run.info.run_id) == ("KILLED", "its process ended without a word")
+    assert store.client.get_run(run.info.run_id).data.metrics == {"val/accuracy": 0.9}
+
+
+def test_what_a_run_on_a_server_has_left_is_found_from_another_folder(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = store.client.create_experiment("remote", artifact_location="mlflow-artifacts:/remote")
+    here = {**dead(), ownership.FOLDER: str(tmp_path / "there")}
+    run = store.client.create_run(experiment, tags=here)
+    folder = tmp_path / "there" / "cnnexp-runs" / run.info.run_id
+    leave(folder, EPOCH, TAGS, END)
+    (folder / "last.safetensors").touch()
+    elsewhere = store.client.create_run(experiment, tags={**here, ownership.HOST_KEY: "another machine"})
+    (tmp_path / "there" / "cnnexp-runs" / elsewhere.info.run_id).mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert folder_of(elsewhere).path == tmp_path / "elsewhere" / "cnnexp-runs" / elsewhere.info.run_id
+    assert store.close_dead_runs() == []
+    assert status(store, run.info.run_id)[0] == "FINISHED"
+    assert not folder.exists()
 
 
 def test_finished_run_goes_on(store: Store, experiment: str) -> None:
