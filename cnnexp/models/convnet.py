@@ -10,7 +10,7 @@ from torch import nn
 from cnnexp.image_spec import ImageSpec
 from cnnexp.models.registry import register_model
 from cnnexp.models.stack import LayerStack
-from cnnexp.settings.ranges import Choice
+from cnnexp.settings.ranges import Choice, IntRange
 
 Width = Annotated[int, Field(ge=1, le=4096), Choice((16, 32, 64))]
 
@@ -19,7 +19,7 @@ Width = Annotated[int, Field(ge=1, le=4096), Choice((16, 32, 64))]
 def convnet(
     spec: ImageSpec,
     *,
-    widths: Annotated[tuple[Width, ...], Field(min_length=1, max_length=64)] = (32,),
+    widths: Annotated[tuple[Width, ...], Field(min_length=1, max_length=64), IntRange(1, 4)] = (32,),
     kernel_size: Annotated[int, Field(ge=1, le=31), Choice((3, 5, 7))] = 3,
     pool: Annotated[bool, Choice((False, True))] = False,
 ) -> nn.Module:

@@ -1,0 +1,170 @@
+"""From what settings and models declare, and what a user asks for, to a search space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin
+
+from cnnexp.errors import Fault, SettingsError, did_you_mean
+from cnnexp.models import MODELS
+from cnnexp.settings import Choice, SearchRange, Settings, declarations
+from cnnexp.settings.resolve import choices_of
+from cnnexp.tuning.ranges import parse_range, values_of
+from cnnexp.tuning.space import DEPTH, Dimension, Space, base_arguments
+
+ALWAYS_SEARCHED = ("lr", "batch_size")  # where nothing else is asked for, beside the model's own arguments
+# What a study decides as a whole: trials could not be compared, or would not be trials.
+FIXED = frozenset(
+    {
+        *(
+            "model",
+            "model_args",
+            "dataset",
+            "data_dir",
+            "split",
+            "val_fraction",
+            "test_fraction",
+            "split_seed",
+        ),
+        *(
+            "fraction",
+            "skip_bad_images",
+            "monitor",
+            "seed",
+            "device",
+            "threads",
+            "tracking_uri",
+            "experiment",
+        ),
+        *(
+            "run_name",
+            "tags",
+            "figures",
+            "log_model",
+            "plugin",
+            "max_time",
+            "cache",
+            "memory_budget",
+            "workers",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a name in a space means.
+
+    Attributes:
+        kind: type of its values; of a list, that of its items.
+        declared: the range that stands beside the declaration; of a list, that of its items.
+        is_argument: of the model.
+        words: legal words of a `Literal`.
+    """
+
+    kind: type
+    declared: SearchRange | None
+    is_argument: bool
+    words: tuple[str, ...] = ()
+
+
+def build_space(asked: Mapping[str, Any], base: Settings, fixed: frozenset[str] = frozenset()) -> Space:
+    """Returns the space that is asked for, or the model's own.
+
+    Args:
+        asked: name to a range as text, a list of values, or None for the declared range.
+        base: settings of the trials, before they vary.
+        fixed: names that were given a value: the default space leaves them alone.
+
+    Raises:
+        SettingsError: unknown names, ranges that cannot be; all of them are listed.
+    """
+    targets, list_argument = _targets(base)
+    if not asked:
+        own = [name for name, one in targets.items() if one.is_argument and one.declared is not None]
+        names = [name for name in (*own, *ALWAYS_SEARCHED) if name not in fixed]
+        asked = dict.fromkeys(n for n in names if not (n == DEPTH and list_argument in fixed))
+    found: dict[str, Dimension] = {}
+    faults: list[Fault] = []
+    for given_name, given in asked.items():
+        name = given_name.replace("-", "_")
+        try:
+            found[name] = Dimension(name, _range(name, given, targets), targets[name].is_argument)
+        except ValueError as error:
+            faults.append(Fault(given_name, given, str(error), "--space"))
+    if faults:
+        raise SettingsError(faults)
+    if not found:
+        raise SettingsError([Fault("space", None, "has no dimension: give --space NAME=RANGE.", "--space")])
+    if list_argument is None or not {list_argument, DEPTH} & set(found):
+        return Space(tuple(found.values()))
+    return Space(tuple(_with_places(found, list_argument, base)), list_argument)
+
+
+def _with_places(found: Mapping[str, Dimension], argument: str, base: Settings) -> Iterator[Dimension]:
+    """Yields `depth` first, then a dimension for each place of the list, then the others."""
+    depth, items = found.get(DEPTH), found.get(argument)
+    deepest = len(base_arguments(base)[argument])
+    if depth is not None:
+        yield depth
+        deepest = max(values_of(depth.range) or ())
+    if items is not None:
+        for place in range(1, deepest + 1):
+            yield Dimension(f"{argument}.{place}", items.range, is_argument=True, place=place)
+    yield from (one for name, one in found.items() if name not in (argument, DEPTH))
+
+
+def _range(name: str, given: object, targets: Mapping[str, _Target]) -> SearchRange:
+    if name in FIXED:
+        raise ValueError("is the same for all trials of a study and cannot be searched.")
+    if name not in targets:
+        raise ValueError(f"cannot be searched{did_you_mean(name, targets)} Known: {', '.join(targets)}.")
+    target = targets[name]
+    if given is None or given == "":
+        if target.declared is None:
+            raise ValueError(f"has no range of its own; give one, such as {name}=1..10 or {name}=a,b.")
+        return target.declared
+    asked = parse_range(given, target.kind)
+    if target.words and isinstance(asked, Choice):
+        for value in asked.values:
+            if value not in target.words:
+                raise ValueError(f"{value!r} is not one of {', '.join(target.words)}.")
+    return asked
+
+
+def _targets(base: Settings) -> tuple[dict[str, _Target], str | None]:
+    """Returns everything that can be searched by name, and the model's list argument if it has one."""
+    found: dict[str, _Target] = {}
+    list_argument = None
+    for argument in MODELS.get(base.network.model).arguments():
+        bare, extras = _taken_apart(argument.annotation)
+        declared, words = _declared(extras), choices_of(argument.annotation)
+        if get_origin(bare) is tuple and list_argument is None:
+            list_argument = argument.name
+            found[DEPTH] = _Target(int, declared, is_argument=True)
+            bare, extras = _taken_apart(get_args(bare)[0])
+            declared = _declared(extras)
+        found[argument.name] = _Target(_kind(bare), declared, is_argument=True, words=words)
+    for name, one in declarations().items():
+        if name not in FIXED and name not in found:
+            kind, declared = _kind(one.field.annotation), _declared(tuple(one.field.metadata))
+            found[name] = _Target(kind, declared, is_argument=False, words=one.choices)
+    return found, list_argument
+
+
+def _taken_apart(annotation: object) -> tuple[object, tuple[Any, ...]]:
+    if get_origin(annotation) is Annotated:
+        bare, *extras = get_args(annotation)
+        return bare, tuple(extras)
+    return annotation, ()
+
+
+def _declared(extras: tuple[Any, ...]) -> SearchRange | None:
+    return next((extra for extra in extras if isinstance(extra, SearchRange)), None)
+
+
+def _kind(annotation: object) -> type:
+    """Returns bool, int or float where the annotation is one, also inside a union, else str."""
+    kinds = (annotation, *(_taken_apart(part)[0] for part in get_args(annotation)))
+    return next((kind for kind in kinds if kind in (bool, int, float)), str)
