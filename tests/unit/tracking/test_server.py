@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,37 +8,14 @@ from pathlib import Path
 import pytest
 
 from cnnexp.tracking.store import open_store
-from cnnexp.tracking.ui import free_port, ui_command, ui_environment, wait_for_ui
 from cnnexp.training.events import Outcome, Status
-
-START_SECONDS = 90  # a first start on a slow machine
+from tests.tracking_server import serving, stop
 
 
 @pytest.fixture
 def server(database: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A tracking server, which keeps the runs' files itself."""
-    port = free_port(preferred=5400 + os.getpid() % 300)
-    base = f"http://127.0.0.1:{port}"
-    command = ui_command(f"sqlite:///{database}", "127.0.0.1", port)
-    log = database.with_name("server.log")
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            command, env=ui_environment(), stdout=output, stderr=output, start_new_session=True
-        ) as process,
-    ):
-        try:
-            assert wait_for_ui(base, START_SECONDS, process), log.read_text(encoding="utf-8")
-            yield base, process
-        finally:
-            stop(process)
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends the server and its worker, which share a process group of their own."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with serving(database) as running:
+        yield running
 
 
 def test_training_goes_on_when_the_server_is_killed_and_all_is_kept(
