@@ -34,10 +34,10 @@ def augmentation(kind: str) -> Augmentation | None:
 
 def flip(images: Tensor, generator: torch.Generator) -> Tensor:
     """Mirrors about half of the images left to right."""
-    flipped = _mirrored(len(images), images.device, generator).nonzero()[:, 0]
-    rows = images.permute(0, 2, 3, 1).clone()
-    rows[flipped] = rows[flipped].flip(2)
-    return rows.permute(0, 3, 1, 2)
+    rows = images.permute(0, 2, 3, 1)
+    mirrored = _mirrored(len(images), images.device, generator).view(-1, 1, 1, 1)
+    # Mirroring only the drawn ones would need their number, and so wait for the device.
+    return torch.where(mirrored, rows.flip(2), rows).permute(0, 3, 1, 2)
 
 
 def crop_flip(images: Tensor, generator: torch.Generator) -> Tensor:

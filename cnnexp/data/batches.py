@@ -74,10 +74,13 @@ class Batches:
         Raises:
             DataError: a file that was sound when the set was loaded cannot be read any more.
         """
-        positions = torch.split(self.order(n), self._sizes())
-        images = self._streamed(positions) if self._loader is not None else self._resident(positions)
+        order, sizes = self.order(n), self._sizes()
+        # The whole order at once: a copy to the device for every batch would wait for it every time.
+        positions = torch.split(order.to(self._device), sizes)
+        streams = self._loader is not None
+        images = self._streamed(torch.split(order, sizes)) if streams else self._resident(positions)
         for of_batch, batch in zip(positions, images, strict=True):
-            yield self._laid(batch), self._labels[of_batch.to(self._device)]
+            yield self._laid(batch), self._labels[of_batch]
 
     def order(self, n: int) -> Tensor:
         """Returns the positions within the part in the order of epoch n, int64 on the CPU."""
@@ -96,7 +99,7 @@ class Batches:
         return sizes
 
     def _resident(self, positions: tuple[Tensor, ...]) -> Iterator[Tensor]:
-        return (self._source.read(self._rows[of_batch.to(self._device)]) for of_batch in positions)
+        return (self._source.read(self._rows[of_batch]) for of_batch in positions)
 
     def _streamed(self, positions: tuple[Tensor, ...]) -> Iterator[Tensor]:
         assert self._loader is not None

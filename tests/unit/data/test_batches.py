@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -80,6 +81,20 @@ def test_images_have_the_layout_that_was_asked_for(layout: torch.memory_format) 
 def test_images_lie_channels_last_without_a_conversion() -> None:
     for images, _ in batches(memory_part(10)).epoch(0):
         assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_w9_the_order_is_copied_to_the_device_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies: list[object] = []
+    copy = Tensor.to
+
+    def counted(tensor: Tensor, *target: Any, **options: Any) -> Tensor:
+        copies.append(target)
+        return copy(tensor, *target, **options)
+
+    made = batches(memory_part(50))
+    monkeypatch.setattr(Tensor, "to", counted)
+    assert len(labels(made, 1)) == 50
+    assert len(copies) == 1
 
 
 def load(folder: Path, **settings: object) -> ImageDataset:

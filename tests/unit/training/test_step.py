@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,11 +11,11 @@ from torch.nn import functional as F
 
 from cnnexp.errors import UserError
 from cnnexp.settings import ComputeSettings, OptimizationSettings
-from cnnexp.training.compute import Compute, find_compute
+from cnnexp.training.compute import Compute, available_devices, find_compute
 from cnnexp.training.metrics import accuracy_interval, class_report, confusion_matrix
 from cnnexp.training.optimizers import OPTIMIZERS, unused_settings
 from cnnexp.training.schedule import learning_rate
-from cnnexp.training.step import Loss, balanced_weights
+from cnnexp.training.step import Loss, Stepper, balanced_weights
 from tests.unit.training.toy import ToyBatches, toy_stepper
 
 
@@ -26,7 +27,7 @@ def test_a_part_is_measured_per_image_not_per_batch() -> None:  # W2
     assert short.accuracy == whole.accuracy
 
 
-def test_measuring_uses_running_statistics_and_builds_no_graph() -> None:  # W1, W9
+def test_measuring_uses_running_statistics() -> None:  # W1
     stepper = toy_stepper()
     stepper.network.train()
     before = {key: value.clone() for key, value in stepper.network.state_dict().items()}
@@ -34,18 +35,22 @@ def test_measuring_uses_running_statistics_and_builds_no_graph() -> None:  # W1,
     at_once = stepper.evaluate(ToyBatches(batch_size=40).epoch(1))
     assert one_by_one.loss == pytest.approx(at_once.loss, rel=1e-5)
     assert all(torch.equal(value, before[key]) for key, value in stepper.network.state_dict().items())
-    logits, _ = stepper.predict(ToyBatches().epoch(1))
-    assert not logits.requires_grad
 
 
-def test_a_step_does_not_wait_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:  # W9
-    stepper, batch = toy_stepper(), next(ToyBatches().epoch(1))
+@pytest.mark.parametrize("measure", [Stepper.evaluate, Stepper.predict])
+def test_measuring_builds_no_graph(measure: Callable[..., object]) -> None:  # W9
+    stepper, graphs = toy_stepper(), []
 
-    def refuse(_self: torch.Tensor) -> float:
-        raise AssertionError("a training step reads a number from the device")
+    def forward(images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = stepper.network(images)
+        graphs.append(logits.requires_grad)
+        return logits
 
-    monkeypatch.setattr(torch.Tensor, "item", refuse)
-    stepper.train_step(*batch, lr=0.1, generator=torch.Generator())
+    stepper.forward = forward
+    measure(stepper, ToyBatches(num_images=16).epoch(1))
+    assert graphs == [False, False]
+    stepper.train_step(*next(ToyBatches().epoch(1)), lr=0.1, generator=torch.Generator())
+    assert graphs[-1]  # the watch itself works
 
 
 def test_gradients_are_clipped_to_the_given_norm() -> None:
@@ -140,6 +145,18 @@ def test_warm_up_rises_linearly_to_the_schedule() -> None:
 def test_what_an_optimizer_does_not_use_is_known() -> None:
     assert "momentum" in unused_settings(OptimizationSettings(optimizer="adam"))
     assert unused_settings(OptimizationSettings(optimizer="sgd", schedule="step")) == set()
+
+
+def test_auto_takes_the_first_gpu_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:  # W7, W16
+    for present, name in ((False, "cpu"), (True, "cuda:0")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda present=present: present)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        compute = find_compute(ComputeSettings())
+        assert str(compute.device) == name  # what is logged, and printed at the start: never `auto`
+        assert compute.layout == "channels-last"
+        assert available_devices()[0] == name
+    assert str(find_compute(ComputeSettings(device="cuda:1")).device) == "cuda:1"
+    assert str(find_compute(ComputeSettings(device="cpu")).device) == "cpu"
 
 
 def test_a_device_that_is_not_here_is_refused_with_what_is() -> None:  # W7

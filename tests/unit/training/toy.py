@@ -17,7 +17,7 @@ from cnnexp.training.judges import Judge, standard_judges
 from cnnexp.training.loop import Loop
 from cnnexp.training.optimizers import build_optimizer
 from cnnexp.training.seeding import derive_seed, seed_everything
-from cnnexp.training.step import Loss, Stepper
+from cnnexp.training.step import Augmentation, Loss, Stepper
 
 CPU = Compute(torch.device("cpu"), "fp32", torch.channels_last)
 
@@ -53,7 +53,13 @@ def toy_network() -> nn.Module:
     )
 
 
-def toy_stepper(compute: Compute = CPU, loss: Loss | None = None, **settings: Any) -> Stepper:
+def toy_stepper(
+    compute: Compute = CPU,
+    *,
+    loss: Loss | None = None,
+    augment: Augmentation | None = None,
+    **settings: Any,
+) -> Stepper:
     seed_everything(0, 0)
     network = toy_network()
     network.to(memory_format=compute.memory_format)
@@ -62,7 +68,7 @@ def toy_stepper(compute: Compute = CPU, loss: Loss | None = None, **settings: An
         network,
         forward=network,
         normalize=ToFloat(),
-        augment=None,
+        augment=augment,
         loss=loss or Loss(None, 0.0),
         optimizer=build_optimizer(network.parameters(), optimization, compute.device),
         compute=compute,
@@ -74,6 +80,7 @@ def toy_loop(
     folder: Path,
     *,
     epochs: int = 3,
+    num_images: int = 40,
     judges: tuple[Judge, ...] = (),
     interrupt: Interrupt | None = None,
     training: dict[str, Any] | None = None,
@@ -82,8 +89,8 @@ def toy_loop(
     train_settings = TrainingSettings(epochs=epochs, **(training or {}))
     return Loop(
         stepper=toy_stepper(**settings),
-        train_batches=ToyBatches(),
-        val_batches=ToyBatches(seed=1),
+        train_batches=ToyBatches(num_images),
+        val_batches=ToyBatches(num_images, seed=1),
         settings=train_settings,
         judges=(*standard_judges(train_settings), *judges),
         folder=folder,
