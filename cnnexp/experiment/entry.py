@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cnnexp.errors import Fault, SettingsError
@@ -10,6 +11,7 @@ from cnnexp.experiment.result import Result
 from cnnexp.experiment.resume import resumed_settings
 from cnnexp.experiment.run import run_experiment
 from cnnexp.settings import Given, Settings, from_environment, read_settings_file, resolve
+from cnnexp.tracking.opening import absolute_uri
 from cnnexp.tracking.store import open_store
 from cnnexp.training.optimizers import unused_settings
 
@@ -42,15 +44,16 @@ def train(
         for name, value in settings.items()
     }
     from_file = read_settings_file(Path(config)) if config is not None else {}
-    run_id = None
-    if resume is not None:
-        store = open_store(_tracking_uri(given))
-        run_id = store.find_run(resume)
-        resolved = resumed_settings(store, run_id, {**from_file, **given})
-    else:
-        resolved = _with_absolute_paths(resolve(from_environment(), from_file, given))
+    listener = listener or Listener()
+    if resume is None:
+        resolved = with_absolute_paths(resolve(from_environment(), from_file, given))
         _refuse_without_effect(resolved, given)
-    return run_experiment(resolved, listener=listener or Listener(), resume=run_id)
+        return run_experiment(resolved, listener=listener)
+    uri = _asked_store(from_environment(), from_file, given)
+    store = open_store(uri, make=False)
+    run_id = store.find_run(resume)
+    resolved = resumed_settings(store, run_id, {**from_file, **given}).replace(tracking_uri=uri)
+    return run_experiment(with_absolute_paths(resolved), listener=listener, resume=run_id, store=store)
 
 
 def _refuse_without_effect(settings: Settings, given: dict[str, Given]) -> None:
@@ -70,20 +73,24 @@ def _refuse_without_effect(settings: Settings, given: dict[str, Given]) -> None:
         raise SettingsError(faults)
 
 
-def _tracking_uri(given: dict[str, Given]) -> str | None:
-    variable = from_environment().get("tracking_uri")
-    value = given.get("tracking_uri", variable)
-    return str(value.value) if value and value.value else None
+def _asked_store(*layers: Mapping[str, Given]) -> str | None:
+    """Where a resumed run is looked for, and thus recorded: as asked now, whatever it was begun with."""
+    asked = [layer["tracking_uri"] for layer in layers if "tracking_uri" in layer]
+    return resolve({"tracking_uri": asked[-1]} if asked else {}).tracking.tracking_uri
 
 
-def _with_absolute_paths(settings: Settings) -> Settings:
+def with_absolute_paths(settings: Settings) -> Settings:
     """Paths that were meant from this folder still mean the same when the run is repeated from another."""
     changes: dict[str, object] = {}
-    if settings.data.dataset.startswith(FOLDER):
-        changes["dataset"] = FOLDER + _absolute(settings.data.dataset.removeprefix(FOLDER))
-    plugins = settings.plugins.plugin
+    data, plugins, uri = settings.data, settings.plugins.plugin, settings.tracking.tracking_uri
+    if data.dataset.startswith(FOLDER):
+        changes["dataset"] = FOLDER + _absolute(data.dataset.removeprefix(FOLDER))
+    if data.data_dir is not None:
+        changes["data_dir"] = _absolute(data.data_dir)
     if plugins:
         changes["plugin"] = tuple(_absolute(one) if one.endswith(".py") else one for one in plugins)
+    if uri is not None:
+        changes["tracking_uri"] = absolute_uri(uri)
     return settings.replace(**changes) if changes else settings
 
 

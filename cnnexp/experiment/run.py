@@ -31,7 +31,12 @@ PROJECT_RUN = "MLFLOW_RUN_ID"  # set by `mlflow run`, which has opened the run a
 
 
 def run_experiment(
-    settings: Settings, *, listener: Listener, resume: str | None = None, judges: tuple[Judge, ...] = ()
+    settings: Settings,
+    *,
+    listener: Listener,
+    resume: str | None = None,
+    judges: tuple[Judge, ...] = (),
+    store: Store | None = None,
 ) -> Result:
     """Trains, evaluates and records one run.
 
@@ -40,6 +45,7 @@ def run_experiment(
         listener: hears of progress.
         resume: id of the run that goes on.
         judges: asked after the standard ones.
+        store: where the run is recorded; else the one that the settings name is opened.
 
     Raises:
         UserError: the input cannot work; no run is opened, and a resumed one stays as it was.
@@ -47,7 +53,7 @@ def run_experiment(
     is_project = PROJECT_RUN in os.environ and resume is None
     interrupt = Interrupt(watch_parent=is_project)
     listener = Guarded(listener)
-    store = open_store(settings.tracking.tracking_uri)
+    store = store or open_store(settings.tracking.tracking_uri)
     with ExitStack() as stack:
         run = None
         if is_project:  # MLflow has opened it already: whatever happens from here on, it is closed truthfully

@@ -60,16 +60,26 @@ class Opened:
         return nullcontext() if self.lock_file is None else _locked(self.lock_file)
 
 
-def open_client(tracking_uri: str | None) -> Opened:
+class NoStoreError(TrackingError):
+    """A local store that nobody has written to yet."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"No store {file} yet; `cnnexp train` makes it with its first run.")
+
+
+def open_client(tracking_uri: str | None, *, make: bool = True) -> Opened:
     """Opens a store; a local one is made when missing.
 
     Raises:
+        NoStoreError: it is missing and not to be made.
         TrackingError: it cannot be opened; the sentence says why, and what to do.
     """
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     uri = _resolve(tracking_uri)
     file = _sqlite_file(uri)
+    if file is not None and not (make or file.exists()):
+        raise NoStoreError(file)
     if file is not None:
         return _open_sqlite(file)
     _refuse_files(uri)
@@ -79,6 +89,16 @@ def open_client(tracking_uri: str | None) -> Opened:
     action = f"the tracking store {without_passwords(uri)} does not answer ({way_out})"
     with _environment(impatience), tracking_errors(action):
         return Opened(uri=uri, client=_answering_client(uri), lock_file=None)
+
+
+def absolute_uri(uri: str) -> str:
+    """Returns the URI that means the same store from every working folder.
+
+    Raises:
+        TrackingError: a sqlite URI that names no file.
+    """
+    file = _sqlite_file(uri)
+    return uri if file is None else _sqlite_uri(file)
 
 
 @contextmanager

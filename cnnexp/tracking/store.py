@@ -25,17 +25,19 @@ _ABOUT = "Runs of cnnexp: image classification. Open **Views** above for *best f
 _DIED = "its process ended without a word"
 
 
-def open_store(tracking_uri: str | None = None) -> Store:
+def open_store(tracking_uri: str | None = None, *, make: bool = True) -> Store:
     """Opens a tracking store; the local one is made when missing.
 
     Args:
         tracking_uri: else MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the working folder, the very store
             that a bare `mlflow ui` there opens.
+        make: False for who only looks: a missing local store is then an error.
 
     Raises:
+        NoStoreError: a local store is missing and not to be made.
         TrackingError: it cannot be opened. A server that is away or silent is said within 10 s.
     """
-    return Store(open_client(tracking_uri))
+    return Store(open_client(tracking_uri, make=make))
 
 
 def log_problem(sentence: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -403,3 +404,41 @@ def test_streamed_images_resume_exactly_too() -> None:
     with pytest.raises(Crash):
         cnnexp.train(**settings, run_name="broken", listener=StopAfter(1))
     assert curve(cnnexp.train(resume="broken")) == curve(whole)
+
+
+def test_a_run_goes_on_in_the_store_that_was_asked_for(ready_store: str, tmp_path: Path) -> None:
+    first = cnnexp.train(**QUICK, tracking_uri="sqlite:///mlflow.db")
+    moved = tmp_path / "moved.db"
+    moved.write_bytes(b"")
+    with sqlite3.connect(tmp_path / "mlflow.db") as source, sqlite3.connect(moved) as copy:
+        source.backup(copy)
+    resumed = cnnexp.train(resume=first.run_id, epochs=3, tracking_uri="sqlite:///moved.db")
+    assert resumed.tracking_uri == f"sqlite:///{moved}"
+    assert len(MlflowClient(ready_store).get_metric_history(first.run_id, "val/loss")) == 2
+    assert len(MlflowClient(f"sqlite:///{moved}").get_metric_history(first.run_id, "val/loss")) == 3
+
+
+def test_the_settings_a_run_carries_mean_the_same_from_another_folder(
+    client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cnnexp.train(**QUICK, data_dir="my data", tracking_uri="sqlite:///mlflow.db")
+    carried = artifacts(client.get_run(first.run_id)) / "settings.yaml"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    second = cnnexp.train(config=carried)
+    assert second.settings.data.data_dir == str(tmp_path / "my data")
+    assert {run.info.run_id for run in runs_of(client)} == {first.run_id, second.run_id}
+
+
+def test_the_password_of_a_store_is_not_what_a_run_resumes_with(client: MlflowClient) -> None:
+    first = cnnexp.train(**QUICK)
+    carried = artifacts(client.get_run(first.run_id)) / "settings.yaml"
+    carried.write_text(carried.read_text().replace("tracking_uri: null", "tracking_uri: http://***@nowhere"))
+    assert len(cnnexp.train(resume="last", epochs=3).history) == 3
+
+
+def test_resuming_where_no_run_was_made_says_so_and_makes_no_store(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").unlink()
+    with pytest.raises(UserError, match=r"No store .*mlflow\.db yet; `cnnexp train` makes it"):
+        cnnexp.train(resume="last")
+    assert not (tmp_path / "mlflow.db").exists()
