@@ -99,6 +99,7 @@ class ImageDataset:
         mean: per channel, of pixels in [0, 1]: what normalisation subtracts.
         std: per channel: what normalisation divides by.
         digest: `sha256:` and 64 hex digits over images, labels and class names of all parts.
+        cut: of "val" and "test" those that the set does not have itself: they were cut by fractions.
         bad_images: left out because they cannot be read.
         notes: sentences a user should read (duplicates across parts, say).
     """
@@ -113,6 +114,7 @@ class ImageDataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     digest: str
+    cut: tuple[str, ...] = ()
     bad_images: tuple[BadImage, ...] = ()
     notes: tuple[str, ...] = field(default=())
 

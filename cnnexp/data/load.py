@@ -60,6 +60,9 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
         mean=mean,
         std=std,
         digest=digest(decoded.survey, rows, decoded.labels, names, spec.shape),
+        cut=tuple(
+            part for part, size in zip(("val", "test"), decoded.part_sizes[1:], strict=True) if not size
+        ),
         bad_images=tuple(image for _, image in decoded.bad),
         notes=_notes(decoded, rows, found, budget),
     )

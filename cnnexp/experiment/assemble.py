@@ -32,6 +32,9 @@ from cnnexp.training.step import Loss, Stepper, balanced_weights
 # run at half the speed on a CPU (their activations no longer come from malloc's heap).
 EVALUATION_PIXELS = 2**18
 
+# Logged elsewhere (one by one, as tags, as the run's place), or only a matter of this machine.
+ELSEWHERE = {"model_args", "tags", "tracking_uri", "experiment", "data_dir", "cache"}
+
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
@@ -73,14 +76,9 @@ class Assembly:
         return twin
 
     def params(self) -> dict[str, object]:
-        """Returns what was built, under the names it is logged by."""
+        """Returns what was built, under the names it is logged by; what had no effect is not among it."""
         flat = self.settings.flat()
-        hidden = unused_settings(self.settings.optimization) | {
-            "model_args",
-            "tags",
-            "tracking_uri",
-            "experiment",
-        }
+        hidden = unused_settings(self.settings.optimization) | self._unused_of_data() | ELSEWHERE
         params = {
             name: value for name, value in flat.items() if name not in hidden and value not in (None, [])
         }
@@ -90,6 +88,19 @@ class Assembly:
         # `color` stays as given in the settings: a repeated run then finds the same entry of the cache.
         color = "grey" if self.dataset.spec.channels == 1 else "rgb"
         return params | {"dataset": self.dataset_name, "color": color}
+
+    def _unused_of_data(self) -> set[str]:
+        """Settings of the data that changed nothing, given what the set has itself and where it lies."""
+        data, cut = self.settings.data, self.dataset.cut
+        unused = {f"{part}_fraction" for part in ("val", "test") if part not in cut}
+        is_drawn = bool(cut) or data.fraction < 1
+        if not is_drawn:
+            unused.add("split")
+        if not is_drawn or data.split == "contiguous":
+            unused.add("split_seed")
+        if self.dataset.train.source.resident:
+            unused |= {"workers", "memory_budget"}
+        return unused
 
 
 def assemble(settings: Settings, listener: Listener) -> Assembly:

@@ -67,6 +67,17 @@ def test_a_function_that_returns_something_else_is_named() -> None:
         DATASETS.remove("wrong")
 
 
+def test_a_set_says_which_parts_were_cut_from_it(tmp_path: Path) -> None:
+    def cut(*given: str) -> tuple[str, ...]:
+        for part in given:
+            write_photos(tmp_path / "-".join(given) / part, ["a", "b"], 10)
+        return load_dataset(DataSettings(dataset=f"folder:{tmp_path / '-'.join(given)}")).cut
+
+    assert load_dataset(DataSettings()).cut == ("val", "test")
+    assert cut("train", "test") == ("val",)
+    assert cut("train", "val", "test") == ()
+
+
 @pytest.mark.usefixtures("stripes")
 def test_a_name_is_registered_once() -> None:
     with pytest.raises(UserError, match="already registered"):
