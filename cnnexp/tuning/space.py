@@ -19,6 +19,7 @@ from cnnexp.tuning.ranges import as_text, nearest, values_of
 
 DEPTH = "depth"
 Params = dict[str, Any]
+Key = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class Space:
         return [params.get(f"{self.list_argument}.{place + 1}", item) for place, item in enumerate(filled)]
 
 
-def candidate_key(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+def candidate_key(params: Mapping[str, Any]) -> Key:
     """Returns what makes two candidates the same."""
     return tuple(sorted((name, value) for name, value in params.items()))
 
