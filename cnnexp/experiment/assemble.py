@@ -18,7 +18,7 @@ from cnnexp.data.dataset import ImageDataset
 from cnnexp.data.normalize import Normalize
 from cnnexp.errors import DataError
 from cnnexp.experiment.listener import Listener
-from cnnexp.models import MODELS, build_model, check_arguments, initialize
+from cnnexp.models import MODELS, build_model, check_arguments, check_batch_size, initialize
 from cnnexp.settings import Settings
 from cnnexp.training.compute import Compute, find_compute
 from cnnexp.training.interrupt import Interrupt
@@ -34,6 +34,7 @@ EVALUATION_PIXELS = 2**18
 
 # Logged elsewhere (one by one, as tags, as the run's place), or only a matter of this machine.
 ELSEWHERE = {"model_args", "tags", "tracking_uri", "experiment", "data_dir", "cache"}
+Load = Callable[..., ImageDataset]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +104,20 @@ class Assembly:
         return unused
 
 
-def assemble(settings: Settings, listener: Listener) -> Assembly:
+def assemble(settings: Settings, listener: Listener, *, load: Load = load_dataset) -> Assembly:
     """Loads the data, builds the network, and resolves every `auto`.
+
+    Args:
+        settings: of the run.
+        listener: hears of progress and of what the data set has to say.
+        load: returns the data set; many runs of one process can share it.
 
     Raises:
         UserError: anything that cannot work is found here, before a run is opened.
     """
     arguments = check_arguments(MODELS.get(settings.network.model), settings.network.model_args)
     compute = find_compute(settings.compute)
-    dataset = load_dataset(settings.data, progress=listener.progress)
+    dataset = load(settings.data, progress=listener.progress)
     for note in dataset.notes:
         listener.note(note)
     if len(dataset.train) < settings.optimization.batch_size:
@@ -121,7 +127,12 @@ def assemble(settings: Settings, listener: Listener) -> Assembly:
         )
     seed_everything(settings.training.seed, 0)
     network = build_model(settings.network.model, dataset.spec, arguments)
-    initialize(network, settings.network.init)
+    check_batch_size(network, dataset.spec, settings.optimization.batch_size)
+    kept = initialize(network, settings.network.init)
+    if kept:
+        listener.note(
+            f"init {settings.network.init!r} does not know {', '.join(kept)}: kept as the model drew"
+        )
     network = network.to(compute.device)
     network.to(memory_format=compute.memory_format)
     normalize = Normalize(dataset.mean, dataset.std).to(compute.device)
@@ -155,6 +166,7 @@ def build_loop(
     extra_judges: tuple[Judge, ...],
     on_batch: Callable[[int, int], None],
     on_unsaved: Callable[[OSError], None],
+    keeps_last: bool = True,
 ) -> Loop:
     """Returns the loop over the training and validation parts; the test part is not handed in."""
     settings = assembly.settings
@@ -168,6 +180,7 @@ def build_loop(
         interrupt=interrupt,
         on_batch=on_batch,
         on_unsaved=on_unsaved,
+        keeps_last=keeps_last,
     )
 
 

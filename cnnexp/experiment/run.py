@@ -19,6 +19,7 @@ from cnnexp.experiment.result import Result
 from cnnexp.experiment.resume import check_resumable
 from cnnexp.models import count_parameters
 from cnnexp.plugins import load_plugin
+from cnnexp.process import STARTED_BY
 from cnnexp.settings import Settings
 from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import Store, open_store
@@ -26,6 +27,7 @@ from cnnexp.training.checkpoint import LAST, Progress, load_last
 from cnnexp.training.events import EpochReport, Outcome, Status
 from cnnexp.training.interrupt import Interrupt
 from cnnexp.training.judges import Judge
+from cnnexp.training.loop import Loop
 
 PROJECT_RUN = "MLFLOW_RUN_ID"  # set by `mlflow run`, which has opened the run already
 
@@ -51,14 +53,14 @@ def run_experiment(
         UserError: the input cannot work; no run is opened, and a resumed one stays as it was.
     """
     is_project = PROJECT_RUN in os.environ and resume is None
-    interrupt = Interrupt(watch_parent=is_project)
+    interrupt = Interrupt(parent=STARTED_BY if is_project else None)
     listener = Guarded(listener)
     store = store or open_store(settings.tracking.tracking_uri)
     with ExitStack() as stack:
         run = None
         if is_project:  # MLflow has opened it already: whatever happens from here on, it is closed truthfully
             run = _adopt_run(store, settings, listener)
-            stack.enter_context(_closed_truthfully(run))
+            stack.enter_context(closed_truthfully(run))
         for plugin in settings.plugins.plugin:
             load_plugin(plugin)
         closed = store.close_dead_runs()
@@ -70,12 +72,12 @@ def run_experiment(
         stack.enter_context(interrupt)
         if run is None:
             run = _open_run(store, assembly, resume, listener)
-            stack.enter_context(_closed_truthfully(run))
-        experiment = _Experiment(store, run, assembly, listener, interrupt, judges)
+            stack.enter_context(closed_truthfully(run))
+        experiment = Experiment(store, run, assembly, listener, interrupt, judges)
         return experiment.conduct(resumed=resume is not None)
 
 
-class _Experiment:
+class Experiment:
     """The steps of an open run."""
 
     def __init__(
@@ -100,6 +102,13 @@ class _Experiment:
 
     def conduct(self, *, resumed: bool) -> Result:
         """Trains, evaluates, records, closes."""
+        result = self.train_and_test(resumed=resumed)
+        self.run.set_description(record.describe(self.assembly, dict(result.metrics), result.outcome.reason))
+        self.run.finish(result.outcome)
+        return result
+
+    def train_and_test(self, *, resumed: bool = False) -> Result:
+        """Trains, evaluates, records; the run stays open."""
         start = self._restore() if resumed else None
         if start is None:
             record.record_start(self.run, self.assembly)
@@ -108,7 +117,7 @@ class _Experiment:
         else:
             record.record_settings(self.run, self.assembly)
         self.listener.started(self._facts(start.epoch + 1 if start else 1))
-        history, outcome = self._train(start)
+        history, outcome = train_epochs(self.loop, self.run, self.listener, start)
         metrics: dict[str, float] = {
             **(history[-1].metrics() if history else {}),
             **record.best_metrics(history),
@@ -124,8 +133,6 @@ class _Experiment:
                 record.record_curves(self.run, self.assembly, history)
             model = self.assembly.classifier()
         record.publish_checkpoints(self.run)
-        self.run.set_description(record.describe(self.assembly, metrics, outcome.reason))
-        self.run.finish(outcome)
         return Result(
             outcome=outcome,
             metrics=metrics,
@@ -139,18 +146,6 @@ class _Experiment:
             tracking_uri=self.store.uri,
             model_uri=uri,
         )
-
-    def _train(self, start: Progress | None) -> tuple[list[EpochReport], Outcome]:
-        history = list(start.history) if start else []
-        reports = self.loop.run(start)
-        while True:
-            try:
-                report = next(reports)
-            except StopIteration as end:
-                return history, end.value
-            history.append(report)
-            self.run.log_epoch(report.epoch, {**report.metrics(), **record.best_metrics(history)})
-            self.listener.epoch(report)
 
     def _test(self, history: list[EpochReport], metrics: dict[str, float]) -> str | None:
         test = record.evaluate_test(self.assembly, self.loop.stepper)
@@ -198,6 +193,22 @@ class _Experiment:
         )
 
 
+def train_epochs(
+    loop: Loop, run: Run, listener: Listener, start: Progress | None = None
+) -> tuple[list[EpochReport], Outcome]:
+    """Trains to the end of the loop; every epoch is logged when it is done."""
+    history = list(start.history) if start else []
+    reports = loop.run(start)
+    while True:
+        try:
+            report = next(reports)
+        except StopIteration as end:
+            return history, end.value
+        history.append(report)
+        run.log_epoch(report.epoch, {**report.metrics(), **record.best_metrics(history)})
+        listener.epoch(report)
+
+
 def _adopt_run(store: Store, settings: Settings, listener: Listener) -> Run:
     tracking = settings.tracking
     return store.adopt_run(
@@ -215,7 +226,7 @@ def _open_run(store: Store, assembly: Assembly, resume: str | None, listener: Li
 
 
 @contextmanager
-def _closed_truthfully(run: Run) -> Iterator[None]:
+def closed_truthfully(run: Run) -> Iterator[None]:
     """Whatever is raised while the run is open, the run says so."""
     try:
         yield

@@ -8,8 +8,6 @@ import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
-from cnnexp.process import STARTED_BY
-
 Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
 
@@ -17,15 +15,15 @@ class Interrupt:
     """While active, the first signal asks the loop to end; a second Ctrl-C ends at once.
 
     Args:
-        watch_parent: also ask for the end when the process that started this one is gone. `mlflow run`
-            needs it: killed by SIGTERM, it leaves its entry point running as an orphan.
+        parent: process id of the one that started this; when it is gone, that asks for the end too. `mlflow
+            run` needs it: killed by SIGTERM, it leaves its entry point running as an orphan.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self, *, watch_parent: bool = False) -> None:
+    def __init__(self, *, parent: int | None = None) -> None:
         self._reason: str | None = None
-        self._parent = STARTED_BY if watch_parent else None
+        self._parent = parent
         self._previous: dict[signal.Signals, Handler] = {}
 
     @property

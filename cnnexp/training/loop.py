@@ -66,6 +66,7 @@ class Loop:
         interrupt: asks for an end between two batches.
         on_batch: told (batches done, batches in the epoch); only listens.
         on_unsaved: told that a checkpoint could not be written; training goes on.
+        keeps_last: write what the next epoch needs; a trial starts anew in place of going on.
         unsaved_best: the best weights while the disk refuses them, else empty.
     """
 
@@ -78,6 +79,7 @@ class Loop:
     interrupt: Interrupt
     on_batch: BatchListener
     on_unsaved: Callable[[OSError], None]
+    keeps_last: bool = True
     unsaved_best: dict[str, Tensor] = field(default_factory=dict)
 
     def run(self, start: checkpoint.Progress | None = None) -> Generator[EpochReport, None, Outcome]:
@@ -172,6 +174,8 @@ class Loop:
             checkpoint.load_weights(self.folder / checkpoint.BEST, self.stepper.network)
 
     def _save_last(self, history: list[EpochReport]) -> None:
+        if not self.keeps_last:
+            return
         stepper = self.stepper
         try:
             checkpoint.save_last(
