@@ -1,7 +1,7 @@
 """Models: a family per file, registered by name, built for an `ImageSpec`."""
 
 from cnnexp.models.initialization import initialize
-from cnnexp.models.inspect import LayerTable, count_parameters, layer_table
+from cnnexp.models.inspect import LayerTable, check_batch_size, count_parameters, layer_table
 from cnnexp.models.registry import MODELS, build_model, check_arguments, register_model
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "LayerTable",
     "build_model",
     "check_arguments",
+    "check_batch_size",
     "count_parameters",
     "initialize",
     "layer_table",

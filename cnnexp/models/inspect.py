@@ -1,17 +1,19 @@
-"""The layer table of a network: shapes, parameters and multiply-accumulates, without data."""
+"""What shapes tell of a network without data: the layer table, and a batch size it cannot train with."""
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cnnexp.errors import ModelError
 from cnnexp.image_spec import ImageSpec
+from cnnexp.models.twin import leaves, watch_twin
 
 NUMBERS = {"parameters", "MACs"}  # right-aligned columns
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 FLOPS_PER_MAC = 2  # torch counts the multiplication and the addition
 
 
@@ -58,25 +60,53 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def layer_table(model: nn.Module, spec: ImageSpec) -> LayerTable:
-    """Runs one image through a copy of the model on the meta device and notes what each layer does.
+    """Runs one image through a copy of the model and notes what each layer does."""
+    rows, macs = watch_twin(model, (1, *spec.shape), _rows)
+    return LayerTable(
+        rows=rows,
+        parameters=sum(p.numel() for p in model.parameters()),
+        trainable_parameters=count_parameters(model),
+        macs=macs,
+    )
 
-    The model itself is neither run nor changed.
+
+def check_batch_size(model: nn.Module, spec: ImageSpec, batch_size: int) -> None:
+    """Refuses what batch norm cannot train on: one image whose maps have shrunk to one pixel.
+
+    Raises:
+        ModelError: with a batch of one image a layer gets one value per channel; it is named.
     """
-    twin = copy.deepcopy(model).to("meta").eval()
+
+    def watch(twin: nn.Module, images: Tensor) -> None:
+        for name, layer in leaves(twin).items():
+            if isinstance(layer, BATCH_NORMS):
+                layer.register_forward_pre_hook(partial(_refuse_one_value, name))
+        twin(images)
+
+    if batch_size == 1:
+        watch_twin(model, (1, *spec.shape), watch)
+
+
+def _refuse_one_value(name: str, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    if inputs[0].numel() == inputs[0].shape[1]:
+        raise ModelError(
+            f"batch size 1 leaves layer {name} ({type(layer).__name__}) one value per channel, and "
+            "batch norm cannot train on that; use --batch-size 2 or more."
+        )
+
+
+def _rows(twin: nn.Module, images: Tensor) -> tuple[tuple[LayerRow, ...], int]:
+    """Returns a row per layer in the order of their first call, and the MACs of all."""
     shapes: dict[str, tuple[nn.Module, tuple[int, ...]]] = {}
 
-    def note(name: str, layer: nn.Module) -> None:
-        def hook(_layer: nn.Module, _inputs: object, output: object) -> None:
-            if isinstance(output, Tensor):
-                shapes[name] = (layer, tuple(output.shape[1:]))
+    def note(name: str, layer: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            shapes[name] = (layer, tuple(output.shape[1:]))
 
-        layer.register_forward_hook(hook)
-
-    for name, layer in twin.named_modules():
-        if name and not any(True for _ in layer.children()):
-            note(name, layer)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        twin(torch.empty(1, *spec.shape, device="meta"))
+    for name, layer in leaves(twin).items():
+        layer.register_forward_hook(partial(note, name))
+    with FlopCounterMode(display=False) as counter:
+        twin(images)
     flops = counter.get_flop_counts()
     root = type(twin).__name__
     rows = tuple(
@@ -89,12 +119,7 @@ def layer_table(model: nn.Module, spec: ImageSpec) -> LayerTable:
         )
         for name, (layer, shape) in shapes.items()
     )
-    return LayerTable(
-        rows=rows,
-        parameters=sum(p.numel() for p in model.parameters()),
-        trainable_parameters=count_parameters(model),
-        macs=counter.get_total_flops() // FLOPS_PER_MAC,
-    )
+    return rows, counter.get_total_flops() // FLOPS_PER_MAC
 
 
 def _shape(shape: tuple[int, ...]) -> str:

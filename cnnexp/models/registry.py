@@ -122,7 +122,7 @@ def build_model(name: str, spec: ImageSpec, arguments: Mapping[str, object] | No
     entry = MODELS.get(name)
     checked = check_arguments(entry, arguments or {})
     try:
-        _try_on_meta(entry, spec, checked)
+        _try(entry, spec, checked)
     except ImageTooSmallError as error:
         raise ModelError(
             f"{name} cannot take {spec.height}×{spec.width} images: {error}; {_way_out(entry, spec, checked)}"
@@ -130,12 +130,27 @@ def build_model(name: str, spec: ImageSpec, arguments: Mapping[str, object] | No
     return entry.builder(spec, **checked)
 
 
-def _try_on_meta(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> None:
-    """Builds and runs the model on the meta device: shapes only, no memory, some milliseconds."""
+def _try(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> None:
+    """Builds and runs the model on the meta device; where it needs values (`.item()`, say), on the CPU."""
     try:
-        with torch.device("meta"):
-            model = entry.builder(spec, **arguments).eval()
-            output = model(torch.empty(2, *spec.shape))
+        shape = _output_shape(entry, spec, arguments, "meta")
+    except UserError:
+        raise
+    except Exception:  # a user's model fails without values in any way
+        shape = _try_on_cpu(entry, spec, arguments)
+    if shape != (2, spec.num_classes):
+        raise ModelError(
+            f"model {entry.name!r} returns shape {shape} for a batch of 2; "
+            f"it must return logits of shape (2, {spec.num_classes})."
+        )
+
+
+def _try_on_cpu(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> tuple[int, ...]:
+    try:
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # the model that is trained draws as if there had been no trial
+            return _output_shape(entry, spec, arguments, "cpu")
     except UserError:
         raise
     except Exception as error:
@@ -144,18 +159,22 @@ def _try_on_meta(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any
             f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}; "
             "derive every size from the ImageSpec, or choose another --image-size."
         ) from error
-    if tuple(output.shape) != (2, spec.num_classes):
-        raise ModelError(
-            f"model {entry.name!r} returns shape {tuple(output.shape)} for a batch of 2; "
-            f"it must return logits of shape (2, {spec.num_classes})."
-        )
+
+
+def _output_shape(
+    entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any], device: str
+) -> tuple[int, ...]:
+    """Returns the shape of the logits for two images: on the meta device no memory, some milliseconds."""
+    with torch.device(device), torch.no_grad():
+        model = entry.builder(spec, **arguments).eval()
+        return tuple(model(torch.zeros(2, *spec.shape)).shape)
 
 
 def _way_out(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> str:
     for side in range(min(spec.height, spec.width) + 1, LARGEST_SIDE + 1):
         larger = ImageSpec(spec.channels, max(side, spec.height), max(side, spec.width), spec.num_classes)
         try:
-            _try_on_meta(entry, larger, arguments)
+            _try(entry, larger, arguments)
         except ImageTooSmallError:
             continue
         return f"use --image-size {side} or more."
