@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cnnexp.tracking.ui import free_port, ui_command, ui_environment, wait_for_ui
+from cnnexp.tracking.ui import reserved_port, ui_command, ui_environment, wait_for_ui
 
 START_SECONDS = 90  # a first start on a slow machine
 
@@ -17,21 +17,21 @@ START_SECONDS = 90  # a first start on a slow machine
 @contextmanager
 def serving(database: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Serves a store; yields its address and its process."""
-    port = free_port(preferred=5400 + os.getpid() % 300)
-    base = f"http://127.0.0.1:{port}"
-    command = ui_command(f"sqlite:///{database}", "127.0.0.1", port)
     log = database.with_name("server.log")
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            command, env=ui_environment(), stdout=output, stderr=output, start_new_session=True
-        ) as process,
-    ):
-        try:
-            assert wait_for_ui(base, START_SECONDS, process), log.read_text(encoding="utf-8")
-            yield base, process
-        finally:
-            stop(process)
+    with ExitStack() as stack:
+        port = stack.enter_context(reserved_port(preferred=5400))
+        base = f"http://127.0.0.1:{port}"
+        output = stack.enter_context(log.open("wb"))
+        process = subprocess.Popen(
+            ui_command(f"sqlite:///{database}", "127.0.0.1", port),
+            env=ui_environment(),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        stack.callback(stop, process)
+        assert wait_for_ui(base, START_SECONDS, process), log.read_text(encoding="utf-8")
+        yield base, process
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 
@@ -28,15 +29,16 @@ def doctor(tracking_uri: str | None, data_dir: str | None) -> None:
         "Data": lambda: _data(data_dir),
         "Cache": _cache,
     }
-    problems = []
+    problems = set()
     for title, look in sections.items():
         click.secho(title, bold=True)
         try:
             for name, value in look():
                 click.echo(f"  {name:<18} {value}")
-        except UserError as error:
-            problems.append(str(error))
-            click.secho(f"  wrong: {error}", fg="red")
+        except Exception as error:  # whatever fails here is what a doctor is asked to find
+            sentence = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            problems.add(sentence)
+            click.secho(f"  wrong: {sentence}", fg="red")
     click.echo("Nothing is wrong." if not problems else f"{len(problems)} problem(s); see `wrong` above.")
     sys.exit(1 if problems else 0)
 
@@ -45,23 +47,33 @@ def _packages() -> Iterator[Finding]:
     from cnnexp.tracking.environment import package_versions
 
     yield from package_versions().items()
+    for name in ("torch", "torchvision"):
+        _import(name)
+
+
+def _import(name: str) -> None:
+    """Imports one of the two packages that must match each other, the machine and its drivers.
+
+    Raises:
+        UserError: it cannot be imported.
+    """
     try:
-        import torchvision  # noqa: F401 - a build that does not match torch fails here
+        importlib.import_module(name)
     except Exception as error:
         raise UserError(
-            f"torchvision does not match torch ({error}); `pip install --upgrade torch torchvision` mends it."
+            f"{name} cannot be imported ({type(error).__name__}: {error}); "
+            "`pip install --upgrade torch torchvision` mends it."
         ) from error
 
 
 def _machine() -> Iterator[Finding]:
-    import torch  # noqa: F401 - GPUs are named only where it is loaded
-
     from cnnexp.tracking.environment import machine_facts
 
-    yield from machine_facts().items()
+    yield from machine_facts().items()  # of GPUs too: torch is loaded by now, where it can be
 
 
 def _compute() -> Iterator[Finding]:
+    _import("torch")
     import torch
 
     from cnnexp.settings import ComputeSettings
@@ -74,9 +86,14 @@ def _compute() -> Iterator[Finding]:
 
 
 def _store(tracking_uri: str | None) -> Iterator[Finding]:
+    from cnnexp.tracking.opening import NoStoreError
     from cnnexp.tracking.store import open_store
 
-    store = open_store(tracking_uri)
+    try:
+        store = open_store(tracking_uri, make=False)
+    except NoStoreError as nothing:
+        yield "none yet", str(nothing)
+        return
     yield "uri", store.uri
     last = store.recent_runs(1)
     yield (

@@ -17,9 +17,14 @@ HEADER = ("run", "name", "model", "data set", "val acc", "test acc", "epoch", "e
 @click.option("--tracking-uri", help="MLflow store; else MLFLOW_TRACKING_URI, else mlflow.db in this folder.")
 def runs(number: int, experiment: str | None, tracking_uri: str | None) -> None:
     """List recent runs, newest first, with their best values."""
+    from cnnexp.tracking.opening import NoStoreError
     from cnnexp.tracking.store import open_store
 
-    store = open_store(tracking_uri)
+    try:
+        store = open_store(tracking_uri, make=False)
+    except NoStoreError as nothing:
+        click.echo(str(nothing))
+        return
     store.close_dead_runs()
     rows = store.recent_runs(number, experiment)
     if not rows:

@@ -9,12 +9,15 @@ from contextlib import suppress
 
 import click
 
+from cnnexp.errors import UserError
+
+EXPERIMENT = "cnnexp"
 START_SECONDS = 120  # MLflow's server takes 20 to 70 s on a slow machine
 
 
 @click.command()
 @click.option("--tracking-uri", help="MLflow store; else MLFLOW_TRACKING_URI, else mlflow.db in this folder.")
-@click.option("--experiment", default="cnnexp", show_default=True, help="Experiment to open at.")
+@click.option("--experiment", default=EXPERIMENT, show_default=True, help="Experiment to open at.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port.  [default: the first free one from 5000]")
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open a browser.")
@@ -23,23 +26,29 @@ def ui(tracking_uri: str | None, experiment: str, host: str, port: int | None, b
 
     Ctrl-C ends it.
     """
-    from cnnexp.errors import UserError
     from cnnexp.tracking.store import open_store
-    from cnnexp.tracking.ui import free_port, is_server, ui_command, ui_environment, ui_page, wait_for_ui
+    from cnnexp.tracking.ui import is_server, reserved_port, ui_page
 
-    store = open_store(tracking_uri)
-    experiment_id = store.experiment_id(experiment)
+    make = experiment == EXPERIMENT  # of another name there must be one: a typing error must not make it
+    store = open_store(tracking_uri, make=make)
+    experiment_id = store.experiment_id(experiment, make=make)
     if is_server(store.uri):
         _show(ui_page(store.uri, experiment_id), browser=browser)
         return
-    found = free_port(host, port or 5000)
-    if port is not None and found != port:
-        raise UserError(f"port {port} is in use; leave --port out, or use --port {found}.")
-    base = f"http://{host}:{found}"
-    click.echo(f"Starting MLflow's UI on {store.uri} ...")
+    with reserved_port(host, port or 5000) as found:
+        if port is not None and found != port:
+            raise UserError(f"port {port} is in use; leave --port out, or use --port {found}.")
+        _serve(store.uri, experiment_id, host=host, port=found, browser=browser)
+
+
+def _serve(store_uri: str, experiment_id: str, *, host: str, port: int, browser: bool) -> None:
+    from cnnexp.tracking.ui import ui_address, ui_command, ui_environment, ui_page, wait_for_ui
+
+    base = ui_address(host, port)
+    click.echo(f"Starting MLflow's UI on {store_uri} ...")
     _end_like_ctrl_c()
     # A session of its own keeps Ctrl-C from the server, which would answer with a traceback; we end it below.
-    command = ui_command(store.uri, host, found)
+    command = ui_command(store_uri, host, port)
     process = subprocess.Popen(command, env=ui_environment(), start_new_session=True)
     try:
         if not wait_for_ui(base, START_SECONDS, process):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import platform
@@ -89,6 +90,14 @@ def machine_facts() -> dict[str, str]:
             torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
         )
     return facts
+
+
+def user_name() -> str:
+    """Returns who runs this: the login name, or the number of a user without one (in containers, say)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def git_state(folder: Path) -> GitState | None:

@@ -64,7 +64,7 @@ class NoStoreError(TrackingError):
     """A local store that nobody has written to yet."""
 
     def __init__(self, file: Path) -> None:
-        super().__init__(f"No store {file} yet; `cnnexp train` makes it with its first run.")
+        super().__init__(f"No store at {file} yet; `cnnexp train` makes it with its first run.")
 
 
 def open_client(tracking_uri: str | None, *, make: bool = True) -> Opened:

@@ -55,9 +55,9 @@ def recent_runs(client: MlflowClient, count: int, experiment: str | None) -> lis
     """
     names = _experiment_names(client)
     if experiment is not None:
-        names = {key: name for key, name in names.items() if name == experiment} or _unknown(
-            experiment, names
-        )
+        names = {key: name for key, name in names.items() if name == experiment}
+        if not names:
+            raise unknown_experiment(client, experiment)
     runs = client.search_runs(list(names), order_by=["attributes.start_time DESC"], max_results=count)
     return [_row(run, names) for run in runs]
 
@@ -92,16 +92,17 @@ def find_run(client: MlflowClient, text: str) -> str:
     )
 
 
-def _experiment_names(client: MlflowClient) -> dict[str, str]:
-    return {one.experiment_id: one.name for one in client.search_experiments()}
-
-
-def _unknown(experiment: str, names: Mapping[str, str]) -> dict[str, str]:
-    known = sorted(names.values())
+def unknown_experiment(client: MlflowClient, experiment: str) -> TrackingError:
+    """Returns what to raise for a name that no experiment has: it names the nearest and lists all."""
+    known = sorted(_experiment_names(client).values())
     hint = did_you_mean(experiment, known)
-    raise TrackingError(
+    return TrackingError(
         f"no experiment {experiment!r} in this store{hint} Known: {', '.join(known) or 'none'}."
     )
+
+
+def _experiment_names(client: MlflowClient) -> dict[str, str]:
+    return {one.experiment_id: one.name for one in client.search_experiments()}
 
 
 def _conditions(text: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import sys
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cnnexp.errors import TrackingError
 from cnnexp.tracking import ownership, search
-from cnnexp.tracking.environment import git_commit
+from cnnexp.tracking.environment import git_commit, user_name
 from cnnexp.tracking.opening import Opened, brief, open_client, tracking_errors
 from cnnexp.tracking.run import DESCRIPTION, REASON, STATUS, Run
 from cnnexp.tracking.run_folder import folder_of
@@ -53,15 +52,17 @@ class Store:
         self.client = opened.client
         self._opened = opened
 
-    def experiment_id(self, name: str) -> str:
-        """Returns the id of an experiment, which is made when missing, with its description and saved views.
+    def experiment_id(self, name: str, *, make: bool = True) -> str:
+        """Returns the id of an experiment, with its description and saved views; made when missing.
 
         Raises:
-            TrackingError: it is deleted, or cannot be made.
+            TrackingError: it is deleted, cannot be made, or is missing and not to be made.
         """
         with self._opened.lock(), tracking_errors(f"experiment {name!r} cannot be opened"):
             tags = {DESCRIPTION: _ABOUT, **standard_views()}
             experiment = self.client.get_experiment_by_name(name)
+            if experiment is None and not make:
+                raise search.unknown_experiment(self.client, name)
             if experiment is None:
                 return self._create_experiment(name, tags)
             identity = str(experiment.experiment_id)
@@ -236,7 +237,7 @@ class Store:
 def _source_tags() -> dict[str, str]:
     """Returns what MLflow's page shows as user and source."""
     tags = {
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": user_name(),
         "mlflow.source.name": Path(sys.argv[0]).name,
         "mlflow.source.type": "LOCAL",
     }

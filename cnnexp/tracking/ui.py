@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from subprocess import Popen
 
 from cnnexp.errors import TrackingError
+from cnnexp.tracking.environment import user_name
 from cnnexp.tracking.views import BEST, runs_path
 
+_PORTS = 200  # that are tried, one after the other
 # Browsers refuse these ports (ERR_UNSAFE_PORT) though the system gives them away.
 _UNSAFE_PORTS = frozenset({5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080})
 
@@ -46,17 +52,39 @@ def ui_page(base: str, experiment_id: str, view: str = BEST) -> str:
     return base.rstrip("/") + runs_path(experiment_id, view)
 
 
-def free_port(host: str = "127.0.0.1", preferred: int = 5000) -> int:
-    """Returns the first free port from `preferred` on that a browser will open.
+def ui_address(host: str, port: int) -> str:
+    """Returns where a browser of this machine finds a server that listens on a host's port."""
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # these two listen everywhere
+    return f"http://[{near}]:{port}" if ":" in near else f"http://{near}:{port}"
+
+
+@contextmanager
+def reserved_port(host: str = "127.0.0.1", preferred: int = 5000) -> Iterator[int]:
+    """Yields the first free port from `preferred` on that a browser will open, and keeps it meanwhile.
+
+    MLflow's server takes its port some 20 s after it is started: without a lock, another one that is started
+    in that time would be given the same.
 
     Raises:
         TrackingError: none of 200 ports is free, or the host is not this machine's.
     """
-    for port in range(preferred, preferred + 200):
-        if port not in _UNSAFE_PORTS and _is_free(host, port):
-            return port
+    from filelock import FileLock, Timeout
+
+    for port in range(preferred, preferred + _PORTS):
+        if port in _UNSAFE_PORTS or not _is_free(host, port):
+            continue
+        lock = FileLock(Path(tempfile.gettempdir()) / f"cnnexp-ui-{user_name()}-{port}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        try:
+            yield port
+        finally:
+            lock.release()
+        return
     raise TrackingError(
-        f"no free port from {preferred} to {preferred + 199} on {host!r}; name one with --port."
+        f"no free port from {preferred} to {preferred + _PORTS - 1} on {host!r}; name one with --port."
     )
 
 

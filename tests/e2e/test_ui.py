@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from mlflow import MlflowClient
 
 pytestmark = pytest.mark.usefixtures("ready_store")
 
@@ -24,6 +25,12 @@ main()
 """
 Running = tuple[subprocess.Popen[str], psutil.Process]
 HEALTHY = ["-m", "http.server", "--bind", "127.0.0.1"]
+SLOW = f"""
+import runpy, sys, time
+time.sleep(3)
+sys.argv[1:1] = {HEALTHY[2:]}
+runpy.run_module("http.server", run_name="__main__")
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +38,10 @@ def _health(tmp_path: Path) -> None:
     (tmp_path / "health").touch()  # /health is what `cnnexp ui` asks for
 
 
-def start(server: list[str], port: int) -> subprocess.Popen[str]:
+def start(server: list[str], port: int | None, *options: str) -> subprocess.Popen[str]:
+    where = [] if port is None else ["--port", str(port)]
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND.format(server=server), "ui", "--no-browser", "--port", str(port)],
+        [sys.executable, "-c", COMMAND.format(server=server), "ui", "--no-browser", *where, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -47,16 +55,21 @@ def free_port() -> int:
         return port
 
 
+def printed_page(process: subprocess.Popen[str]) -> str:
+    """The address that is printed once the page answers."""
+    assert process.stdout is not None
+    lines = ["", process.stdout.readline()]
+    while lines[-1] not in ("Ctrl-C ends it.\n", ""):
+        lines.append(process.stdout.readline())
+    return lines[-2]
+
+
 @pytest.fixture
 def running() -> Iterator[Running]:
     """The command and its server, once the page answers."""
     port = free_port()
     process = start(HEALTHY, port)
-    assert process.stdout is not None
-    lines = [process.stdout.readline()]
-    while lines[-1] not in ("Ctrl-C ends it.\n", ""):
-        lines.append(process.stdout.readline())
-    assert f"http://127.0.0.1:{port}/#/experiments/" in lines[-2]
+    assert f"http://127.0.0.1:{port}/#/experiments/" in printed_page(process)
     (server,) = psutil.Process(process.pid).children()
     yield process, server
     process.kill()
@@ -107,3 +120,23 @@ def test_a_port_in_use_is_one_sentence() -> None:
     assert process.returncode == 2
     assert said.startswith(f"Error: port {port} is in use; leave --port out, or use --port ")
     assert said.count("\n") == 1
+
+
+def test_two_that_are_started_at_once_take_two_ports() -> None:
+    both = [start(["-c", SLOW], None) for _ in range(2)]
+    try:
+        pages = [printed_page(process) for process in both]
+    finally:
+        for process in both:
+            process.terminate()
+        said = [output(process) for process in both]
+    assert all(page.startswith("http://127.0.0.1:5") for page in pages), (pages, said)
+    assert len(set(pages)) == 2
+
+
+def test_an_experiment_that_is_not_there_is_not_made(ready_store: str) -> None:
+    client = MlflowClient(ready_store)
+    client.create_experiment("animals")
+    said = output(start(HEALTHY, None, "--experiment", "animal"))
+    assert said.startswith("Error: no experiment 'animal' in this store; did you mean 'animals'?")
+    assert {one.name for one in client.search_experiments()} == {"Default", "animals"}

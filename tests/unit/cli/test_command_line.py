@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -117,6 +119,29 @@ def test_the_lists_answer(command: str) -> None:
         "cache": "0 sets",
     }
     assert expected[command] in result.output
+
+
+@pytest.mark.parametrize("command", ["runs", "doctor"])
+def test_who_only_looks_makes_no_store(command: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, [command])
+    assert result.exit_code == 0, result.output
+    assert f"No store at {tmp_path}/mlflow.db yet; `cnnexp train` makes it" in result.output
+    assert not list(tmp_path.glob("mlflow.db*"))
+
+
+@pytest.mark.parametrize("name", ["torch", "torchvision"])
+def test_the_doctor_finds_a_package_that_cannot_be_imported(name: str, tmp_path: Path) -> None:
+    broken = tmp_path / "site" / name
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise OSError('libcudart.so.12: no such file')\n")
+    command = [sys.executable, "-c", "from cnnexp.cli import main; main()", "doctor"]
+    environment = {**os.environ, "PYTHONPATH": str(broken.parent)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1, result.stderr
+    assert f"wrong: {name} cannot be imported (OSError: libcudart.so.12: no such file)" in result.stdout
+    assert "\n1 problem(s)" in result.stdout
+    assert "Data\n  cifar10" in result.stdout  # the other sections are shown all the same
+    assert "Traceback" not in result.stderr
 
 
 def test_clearing_the_cache_says_what_it_freed() -> None:

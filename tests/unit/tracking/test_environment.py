@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,11 @@ def test_description_is_files_that_read_back(repository: Path) -> None:
     files = environment.describe(repository)
     assert files.keys() == {"command.txt", "packages.json", "machine.json", "commit.txt", "uncommitted.diff"}
     assert "mlflow" in json.loads(files["packages.json"])
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000870000")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert environment.user_name() == str(os.getuid())

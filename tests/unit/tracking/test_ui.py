@@ -53,7 +53,8 @@ def test_page_opens_the_saved_view() -> None:
 
 def test_taken_ports_and_ports_that_browsers_refuse_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ui, "_is_free", lambda _host, port: port != 5059)
-    assert ui.free_port(preferred=5059) == 5062
+    with ui.reserved_port(preferred=5059) as port:
+        assert port == 5062
 
 
 def test_port_that_another_process_listens_on_is_not_free() -> None:
@@ -61,12 +62,36 @@ def test_port_that_another_process_listens_on_is_not_free() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        assert ui.free_port(preferred=taken) != taken
+        with ui.reserved_port(preferred=taken) as port:
+            assert port != taken
+
+
+def test_port_of_a_server_that_has_not_taken_it_yet_is_not_given_away() -> None:
+    with ui.reserved_port(preferred=5900) as first, ui.reserved_port(preferred=first) as second:
+        assert second != first
+    with ui.reserved_port(preferred=first) as again:
+        assert again == first
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:5000"),
+        ("::1", "http://[::1]:5000"),
+        ("::", "http://[::1]:5000"),
+        ("0.0.0.0", "http://127.0.0.1:5000"),
+    ],
+)
+def test_address_is_one_that_a_browser_can_open(host: str, address: str) -> None:
+    assert ui.ui_address(host, 5000) == address
 
 
 def test_foreign_address_is_said() -> None:
-    with pytest.raises(TrackingError, match=r"no free port .* on '192\.0\.2\.1'"):
-        ui.free_port("192.0.2.1")  # an address for documentation: nobody's
+    with (
+        pytest.raises(TrackingError, match=r"no free port .* on '192\.0\.2\.1'"),
+        ui.reserved_port("192.0.2.1"),  # an address for documentation: nobody's
+    ):
+        pass
 
 
 def test_waiting_ends_when_the_page_answers(healthy_server: str) -> None:
@@ -74,8 +99,9 @@ def test_waiting_ends_when_the_page_answers(healthy_server: str) -> None:
 
 
 def test_waiting_ends_with_the_time_and_with_the_server() -> None:
-    nobody = f"http://127.0.0.1:{ui.free_port(preferred=5300)}"
-    assert not ui.wait_for_ui(nobody, 0.3)
+    with ui.reserved_port(preferred=5300) as port:
+        nobody = f"http://127.0.0.1:{port}"
+        assert not ui.wait_for_ui(nobody, 0.3)
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
         assert not ui.wait_for_ui(nobody, 60, process)
