@@ -66,7 +66,7 @@ def _import_module(name: str) -> None:
 def _line_in(error: BaseException, path: Path) -> str:
     """Returns ` (line 12)` where the traceback passes through the plug-in's own file."""
     if isinstance(error, SyntaxError) and error.lineno:
-        return f" (line {error.lineno})"
+        return ""  # its own text says file and line
     trace, line = error.__traceback__, None
     while trace is not None:
         if Path(trace.tb_frame.f_code.co_filename).name == path.name:

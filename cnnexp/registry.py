@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from cnnexp.errors import UnknownNameError, UserError
 
 Entry = TypeVar("Entry")
+logger = logging.getLogger("cnnexp")
 
 
 class Registry(Generic[Entry]):
@@ -29,7 +31,8 @@ class Registry(Generic[Entry]):
         self._group = entry_point_group
         self._load_builtin = load_builtin
         self._way_out = way_out
-        self._complete = False
+        self._failed: list[str] = []
+        self._is_complete = self._is_loading = False
 
     def add(self, name: str, entry: Entry) -> None:
         """Registers an entry.
@@ -45,11 +48,13 @@ class Registry(Generic[Entry]):
         """Returns the entry of that name.
 
         Raises:
-            UnknownNameError: no such name; the message names the nearest and lists all.
+            UnknownNameError: no such name; the message names the nearest, lists all, and says which installed
+                plug-in has failed.
         """
         self._complete_once()
         if name not in self._entries:
-            raise UnknownNameError(self.kind, name, self._entries, way_out=self._way_out)
+            way_out = " ".join([*self._failed, self._way_out])
+            raise UnknownNameError(self.kind, name, self._entries, way_out=way_out)
         return self._entries[name]
 
     def names(self) -> tuple[str, ...]:
@@ -69,15 +74,25 @@ class Registry(Generic[Entry]):
         del self._entries[name]
 
     def _complete_once(self) -> None:
-        if self._complete:
+        if self._is_complete or self._is_loading:  # a plug-in may look something up while it is loaded
             return
-        self._complete = True
-        self._load_builtin()
-        for point in entry_points(group=self._group):
-            try:
-                point.load()  # the module's decorators register its entries
-            except Exception as error:
-                raise UserError(
-                    f"the installed plug-in {point.name!r} ({point.value}) fails to import: "
-                    f"{type(error).__name__}: {error}; mend or uninstall it."
-                ) from error
+        self._is_loading = True
+        try:
+            self._load_builtin()
+            for point in entry_points(group=self._group):
+                self._load(point)
+            self._is_complete = True
+        finally:
+            self._is_loading = False
+
+    def _load(self, point: EntryPoint) -> None:
+        """Loads an installed plug-in; one that fails is noted, and stands in no other entry's way."""
+        try:
+            point.load()  # the module's decorators register its entries
+        except (Exception, SystemExit) as error:
+            sentence = (
+                f"The installed plug-in {point.name!r} ({point.value}) fails to import: "
+                f"{type(error).__name__}: {error}; mend or uninstall it."
+            )
+            self._failed.append(sentence)
+            logger.warning(sentence)

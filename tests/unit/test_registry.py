@@ -56,10 +56,53 @@ def test_installed_packages_are_asked_at_the_first_look_up(installed: Path) -> N
         sys.modules.pop("their_things", None)
 
 
-def test_a_broken_installed_package_is_named(installed: Path) -> None:
-    (installed / "their_things.py").write_text("1 / 0\n")
-    with pytest.raises(UserError, match=r"'theirs' .* ZeroDivisionError: division by zero; mend"):
-        make("cnnexp.things").names()
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("1 / 0\n", "ZeroDivisionError: division by zero"), ("raise SystemExit(3)\n", "SystemExit: 3")],
+)
+def test_a_broken_installed_package_is_said_once_and_stands_in_no_other_entrys_way(
+    installed: Path, caplog: pytest.LogCaptureFixture, code: str, reason: str
+) -> None:
+    (installed / "their_things.py").write_text(code)
+    things = make("cnnexp.things")
+    things.add("ours", 1)
+    assert (things.get("ours"), things.names(), "theirs" in things) == (1, ("ours",), False)
+    (record,) = caplog.records
+    assert record.name == "cnnexp"
+    assert f"'theirs' (their_things) fails to import: {reason}; mend" in record.message
+    with pytest.raises(
+        UnknownNameError, match=rf"unknown thing 'theirs'.*'theirs' .* {reason}; mend .* Look"
+    ):
+        things.get("theirs")
+
+
+def test_a_load_that_was_interrupted_is_done_at_the_next_look_up() -> None:
+    tries: list[int] = []
+
+    def load() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise KeyboardInterrupt
+        things.add("ours", 1)
+
+    things: Registry[int] = Registry("thing", entry_point_group="cnnexp.none", load_builtin=load, way_out="")
+    with pytest.raises(KeyboardInterrupt):
+        things.names()
+    assert things.names() == ("ours",)
+
+
+def test_a_plug_in_may_look_things_up_while_it_is_loaded(installed: Path) -> None:
+    (installed / "their_things.py").write_text(
+        "import sys\nthings = sys.modules['things_under_test']\nthings.add('more', len(things.names()))\n"
+    )
+    things = make("cnnexp.things")
+    things.add("ours", 1)
+    sys.modules["things_under_test"] = things  # type: ignore[assignment]  # how the made package reaches it
+    try:
+        assert things.names() == ("more", "ours")
+    finally:
+        del sys.modules["things_under_test"]
+        sys.modules.pop("their_things", None)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +113,13 @@ def test_a_plug_in_that_fails_says_where_and_why(tmp_path: Path, code: str, sent
     (tmp_path / "broken.py").write_text(code)
     with pytest.raises(UserError, match=sentence):
         load_plugin("broken.py")
+
+
+def test_a_syntax_error_says_its_line_once(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("x = (\n")
+    with pytest.raises(UserError) as caught:
+        load_plugin("broken.py")
+    assert str(caught.value).count("line 1") == 1
 
 
 def test_a_module_of_this_folder_is_a_plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
