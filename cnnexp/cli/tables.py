@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import click
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -30,4 +31,16 @@ def print_table(
         table.add_column(name, justify="right" if name in to_the_right else "left")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    console().print(table)
+    print_rows(table)
+
+
+def print_rows(table: Table) -> None:
+    """Prints a table; what is piped is not padded with blanks to the width of a column."""
+    target = console()
+    if target.is_terminal:
+        target.print(table)
+        return
+    with target.capture() as captured:
+        target.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())

@@ -7,19 +7,23 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from cnnexp.cli.tables import console
+from cnnexp.cli.tables import print_rows
 from cnnexp.experiment.listener import Listener, RunFacts
+from cnnexp.tracking.environment import without_passwords
+from cnnexp.tracking.ui import is_server, run_page
 from cnnexp.training.events import EpochReport, Status
 
 if TYPE_CHECKING:
     from cnnexp.experiment.result import Result
 
 REFRESH_SECONDS = 0.1  # between two updates of the bar: drawing costs more than a small step
+LONG_SECONDS = 2.0  # a task that takes longer is told of where no bar can be seen
 
 
 class Terminal(Listener):
@@ -40,6 +44,7 @@ class Terminal(Listener):
             disable=not self._live,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._since: dict[str, float | None] = {}  # when a slow task was first heard of; None: it was said
         self._facts: RunFacts | None = None
         self._last_refresh = 0.0
         self._epoch = 0
@@ -54,15 +59,16 @@ class Terminal(Listener):
         self._progress.stop()
 
     def progress(self, task: str, done: int, total: int) -> None:
-        """Moves the bar of a slow task; without a terminal it says when one starts."""
+        """Moves the bar of a slow task; without a terminal it is said once, if it takes long."""
+        unfinished = done < total or not total
         if not self._live:
-            if task not in self._tasks:
-                self._tasks[task] = TaskID(len(self._tasks))
+            since = self._since.setdefault(task, time.monotonic())
+            if unfinished and since is not None and time.monotonic() - since > LONG_SECONDS:
+                self._since[task] = None
                 self._console.print(escape(f"{task} ..."))
             return
         if task not in self._tasks:
             self._tasks[task] = self._progress.add_task(escape(task), total=total or None)
-        unfinished = done < total or not total
         self._progress.update(self._tasks[task], completed=done, total=total or None, visible=unfinished)
 
     def note(self, sentence: str) -> None:
@@ -72,8 +78,7 @@ class Terminal(Listener):
     def started(self, facts: RunFacts) -> None:
         """Says what is trained on what."""
         for task in self._tasks.values():
-            if self._live:
-                self._progress.remove_task(task)
+            self._progress.remove_task(task)
         self._tasks.clear()
         self._facts, self._epoch = facts, facts.first_epoch - 1
         train, val, test = facts.num_images
@@ -133,13 +138,25 @@ def say_result(result: Result) -> None:
         text = f"[bold]{metrics['test/accuracy']:.4f}[/]  (95 % interval {low:.4f} to {high:.4f})"
         table.add_row("test accuracy", text)
     table.add_row("run", escape(f"{result.run_name}  {result.run_id}"))
-    table.add_row("store", escape(result.tracking_uri))
-    uri = result.settings.tracking.tracking_uri
-    command = "cnnexp ui" + (f" --tracking-uri {shlex.quote(uri)}" if uri else "")
-    experiment = result.settings.tracking.experiment
-    if experiment != type(result.settings.tracking).model_fields["experiment"].default:
-        command += f" --experiment {shlex.quote(experiment)}"
-    table.add_row("look", f"[bold]{escape(command)}[/]")
+    table.add_row("store", escape(without_passwords(result.tracking_uri)))
+    table.add_row("look", _bold(_command("cnnexp ui", result, "experiment")))
     if result.outcome.status is Status.INTERRUPTED:
-        table.add_row("go on", f"[bold]cnnexp train --resume {result.run_id[:8]}[/]")
-    console().print(table)
+        table.add_row("go on", _bold(_command(f"cnnexp train --resume {result.run_id[:8]}", result)))
+    print_rows(table)
+    if is_server(result.tracking_uri):  # not in the table, which would break a long address into lines
+        address = without_passwords(result.tracking_uri).replace("***@", "")
+        click.echo(run_page(address, result.experiment_id, result.run_id))
+
+
+def _command(command: str, result: Result, *names: str) -> str:
+    """Completes a command with the store, and those other settings, that it would not take by itself."""
+    tracking = result.settings.tracking
+    for name in ("tracking_uri", *names):
+        value = getattr(tracking, name)
+        if value != type(tracking).model_fields[name].default:
+            command += f" --{name.replace('_', '-')} {shlex.quote(without_passwords(value))}"
+    return command
+
+
+def _bold(text: str) -> str:
+    return f"[bold]{escape(text)}[/]"

@@ -158,6 +158,8 @@ def describe(detail: ErrorDetails, choices: tuple[str, ...] = ()) -> str:
         "bool_parsing": "must be true or false.",
         "bool_type": "must be true or false.",
         "string_type": "must be text.",
+        "tuple_type": "must be a list such as [32, 64].",
+        "list_type": "must be a list such as [32, 64].",
         "dict_type": "must be pairs of name and value, such as kernel_size=5.",
         "value_error": str(context.get("error", "")) + ".",
     }

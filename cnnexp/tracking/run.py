@@ -14,6 +14,7 @@ from cnnexp.tracking.delivery import UNSENT, Delivery
 from cnnexp.tracking.opening import brief
 from cnnexp.tracking.operations import Measurement, Target
 from cnnexp.tracking.run_folder import RunFolder
+from cnnexp.tracking.views import run_path
 from cnnexp.training.events import Outcome, Status
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Run:
 
     def page(self, base_url: str) -> str:
         """Returns the run's address on a server of MLflow's page."""
-        return f"{base_url.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.id}"
+        return base_url.rstrip("/") + run_path(self.experiment_id, self.id)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Logs what the run does not have yet: `mlflow run` has logged some, in its own spelling."""

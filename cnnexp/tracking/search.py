@@ -83,6 +83,8 @@ def find_run(client: MlflowClient, text: str) -> str:
     unique = {run.info.run_id: run for run in exact or found}
     if len(unique) == 1:
         return str(next(iter(unique)))
+    if not unique and text == "last":
+        raise TrackingError("there is no run in this store yet; `cnnexp train` makes the first.")
     if not unique:
         raise TrackingError(f"no run {text!r} in this store; `cnnexp runs` lists what there is.")
     listed = [_line(_row(run, names)) for run in unique.values()]

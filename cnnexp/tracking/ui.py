@@ -14,7 +14,7 @@ from subprocess import Popen
 
 from cnnexp.errors import TrackingError
 from cnnexp.tracking.environment import user_name
-from cnnexp.tracking.views import BEST, runs_path
+from cnnexp.tracking.views import BEST, run_path, runs_path
 
 _PORTS = 200  # that are tried, one after the other
 # Browsers refuse these ports (ERR_UNSAFE_PORT) though the system gives them away.
@@ -50,6 +50,11 @@ def ui_environment() -> dict[str, str]:
 def ui_page(base: str, experiment_id: str, view: str = BEST) -> str:
     """Returns the address of an experiment's runs in a saved view, ready to compare."""
     return base.rstrip("/") + runs_path(experiment_id, view)
+
+
+def run_page(base: str, experiment_id: str, run_id: str) -> str:
+    """Returns the address of a run's page."""
+    return base.rstrip("/") + run_path(experiment_id, run_id)
 
 
 def ui_address(host: str, port: int) -> str:

@@ -89,6 +89,11 @@ def runs_path(experiment_id: str, view: str = BEST) -> str:
     return f"/#/experiments/{experiment_id}/runs?{urlencode(parameters)}"
 
 
+def run_path(experiment_id: str, run_id: str) -> str:
+    """Returns the path, within MLflow's UI, of a run's page, beside the pages of runs and models."""
+    return f"/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+
+
 def _state(*, columns: Sequence[str], order_by: str, search_filter: str, ascending: bool) -> dict[str, Any]:
     widths = _FIRST_COLUMNS | {_column_id(one): _width(one, is_sorted=one == order_by) for one in columns}
     return {

@@ -311,6 +311,7 @@ def test_own_models_and_data_need_no_change_to_the_package(plugin: Path, client:
         ({"batch_size": 5000}, "training part has .* use --batch-size"),
         ({"dataset": "folder:nowhere"}, "nowhere"),
         ({"model_args": {"activaton": "relu"}}, "did you mean 'activation'"),
+        ({"model": "convnet", "model_args": {"widths": "abc"}}, r"widths = 'abc' .*list such as \[32, 64\]"),
         ({"device": "cuda:9"}, "not available"),
         ({"plugin": ("none.py",)}, "none.py"),
         ({"plugin": ("no_such_module",)}, "no_such_module"),

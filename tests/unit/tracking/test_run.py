@@ -129,4 +129,5 @@ def test_local_folder_stays_and_page_is_the_runs_own(run: Run) -> None:
     run.publish("a.txt")  # MLflow keeps it there: nothing to do
     run.finish(Outcome(Status.COMPLETED, "1 epoch"))
     assert [file.name for file in run.folder.iterdir()] == ["a.txt"]
-    assert run.page("http://h:5000/") == f"http://h:5000/#/experiments/{run.experiment_id}/runs/{run.id}"
+    page = f"http://h:5000/#/experiments/{run.experiment_id}/runs/{run.id}?workflowType=machine_learning"
+    assert run.page("http://h:5000/") == page

@@ -52,7 +52,7 @@ def test_what_matches_nothing_is_said(store: Store, runs: list[Run], text: str) 
 
 
 def test_empty_store_has_no_last_run(store: Store) -> None:
-    with pytest.raises(TrackingError, match="no run 'last'"):
+    with pytest.raises(TrackingError, match="there is no run in this store yet; `cnnexp train`"):
         store.find_run("last")
     assert store.recent_runs(5) == []
 
