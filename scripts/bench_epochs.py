@@ -40,6 +40,7 @@ class EpochCase:
     Attributes:
         settings: of `cnnexp train`.
         transform: makes the per-image transform of the `DataLoader` way.
+        images: makes the data set of the `DataLoader` way from a part.
         graph_in_validation: the `DataLoader` way validates without `no_grad`, as its original did.
         at_most: times the floor of the better layout.
         at_least: times as fast as the `DataLoader` way.
@@ -47,6 +48,7 @@ class EpochCase:
 
     settings: Mapping[str, object]
     transform: Callable[[], Transform]
+    images: Callable[[Part, Transform], Dataset[tuple[Tensor, int]]]
     graph_in_validation: bool
     at_most: float
     at_least: float
@@ -75,9 +77,41 @@ def crop_flip_to_tensor() -> Transform:
     return made
 
 
+class SingleImages(Dataset[tuple[Tensor, int]]):
+    """A part as torchvision's data sets give it: a PIL image at a time, transformed on its own."""
+
+    def __init__(self, part: Part, transform: Transform) -> None:
+        self._images = part.read(torch.arange(len(part))).permute(0, 2, 3, 1).numpy()
+        self._labels = part.labels.tolist()
+        self._transform = transform
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        from PIL import Image
+
+        pixels = self._images[row]
+        return self._transform(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)), (
+            self._labels[row]
+        )
+
+
+def fashion_images(part: Part, transform: Transform) -> Dataset[tuple[Tensor, int]]:
+    """Returns a part in torchvision's own class, as the original experiment read it."""
+    from torchvision.datasets import FashionMNIST
+
+    images: Dataset[tuple[Tensor, int]] = FashionMNIST.__new__(FashionMNIST)  # its constructor reads files
+    images.data, images.targets = part.read(torch.arange(len(part)))[:, 0].contiguous(), part.labels
+    images.transform, images.target_transform = transform, None
+    return images
+
+
 ADAM = {"batch_size": 64, "optimizer": "adam", "lr": 0.001}
 CASES = {
-    "lenet": EpochCase({**ADAM, "model": "lenet", "dataset": "fashion-mnist"}, to_tensor, True, 1.10, 3.3),
+    "lenet": EpochCase(
+        {**ADAM, "model": "lenet", "dataset": "fashion-mnist"}, to_tensor, fashion_images, True, 1.10, 3.3
+    ),
     "cifar": EpochCase(
         {
             **ADAM,
@@ -87,6 +121,7 @@ CASES = {
             "normalize": "half",
         },
         crop_flip_to_tensor,
+        SingleImages,
         False,
         1.08,
         1.85,
@@ -142,33 +177,13 @@ def floor_epoch(assembly: Assembly, loop: Loop, layout: str) -> Callable[[], Non
     return epoch
 
 
-class SingleImages(Dataset[tuple[Tensor, int]]):
-    """A part as torchvision's data sets give it: a PIL image at a time, transformed on its own."""
-
-    def __init__(self, part: Part, transform: Transform) -> None:
-        self._images = part.read(torch.arange(len(part))).permute(0, 2, 3, 1).numpy()
-        self._labels = part.labels.tolist()
-        self._transform = transform
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def __getitem__(self, row: int) -> tuple[Tensor, int]:
-        from PIL import Image
-
-        pixels = self._images[row]
-        return self._transform(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)), (
-            self._labels[row]
-        )
-
-
 def loader_epoch(assembly: Assembly, case: EpochCase) -> Callable[[], None]:
     """Returns an epoch as the original experiment wrote it: workers, and `.item()` after every step."""
     network = copy.deepcopy(assembly.network).to(memory_format=torch.contiguous_format)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.001)
     train, val = (
         DataLoader(
-            SingleImages(part, case.transform()),
+            case.images(part, case.transform()),
             batch_size=assembly.settings.optimization.batch_size,
             shuffle=part is assembly.dataset.train,
             num_workers=LOADER_WORKERS,

@@ -137,7 +137,8 @@ def main() -> None:
     mlflow.set_tracking_uri("sqlite:///mlflow.db")
     with mlflow.start_run(run_id=logger.run_id):
         mlflow.log_figure(figure, "confusion_matrix.png")
-        mlflow.pytorch.log_model(LitLeNet.load_from_checkpoint(best.best_model_path).network, name="model")
+        network = LitLeNet.load_from_checkpoint(best.best_model_path).network.cpu()
+        mlflow.pytorch.log_model(network, name="model", input_example=torch.zeros(2, 1, 28, 28).numpy())
 
 
 if __name__ == "__main__":
