@@ -61,7 +61,8 @@ def check_resumable(store: Store, run_id: str, assembly: Assembly) -> None:
             f"{dataset.digest} now); bring the old data back, or start a new run without --resume."
         )
     history = read_progress(store.fetch(run_id, LAST)).history
-    if best_of(history) is not None:
+    best = best_of(history)
+    if best is not None and best.epoch != history[-1].epoch:  # else `last` holds the best weights too
         store.fetch(run_id, BEST)
     is_finished = store.client.get_run(run_id).info.status == "FINISHED"
     if is_finished and len(history) >= training.epochs:

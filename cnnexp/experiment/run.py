@@ -126,7 +126,7 @@ class Experiment:
             record.record_epochs(self.run, history)
         model, uri = None, None
         if "best/epoch" in metrics:
-            self.loop.restore_best()
+            self.loop.restore_best(history)
             if outcome.status in {Status.COMPLETED, Status.STOPPED_EARLY}:
                 uri = self._test(history, metrics)
             elif self._draws:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,24 +39,37 @@ class Progress:
         return self.history[-1].epoch if self.history else 0
 
 
-def save_weights(path: Path, network: nn.Module, header: dict[str, Any]) -> None:
-    """Writes a network's weights, atomically.
+def save_weights(path: Path, weights: Mapping[str, Tensor], report: EpochReport) -> None:
+    """Writes a network's weights (its state_dict) and the report of the epoch they are of, atomically.
 
     Raises:
         OSError: the file cannot be written.
     """
-    _write(path, _model_tensors(network), header)
+    _write(path, _model_tensors(weights), report.as_dict())
 
 
-def load_weights(path: Path, network: nn.Module) -> dict[str, Any]:
-    """Loads weights into a network of the same architecture; returns the header.
+def load_weights(path: Path, network: nn.Module, *, epoch: int) -> None:
+    """Loads the weights of an epoch into a network of the same architecture.
 
     Raises:
-        UserError: the file is missing or torn, or belongs to another architecture.
+        UserError: the file is missing or torn, or belongs to another epoch or architecture.
     """
     tensors, header = _read(path)
+    if header["epoch"] != epoch:
+        raise UserError(
+            f"the checkpoint {path} is of epoch {header['epoch']}, not of epoch {epoch}; start the run anew "
+            "without --resume."
+        )
     _load_model(path, network, tensors)
-    return header
+
+
+def epoch_of_weights(path: Path) -> int | None:
+    """Returns the epoch that saved weights are of; None where there are none that can be read."""
+    try:
+        _, header = _read(path, with_tensors=False)
+    except UserError:
+        return None
+    return int(header["epoch"])
 
 
 def save_last(
@@ -73,7 +86,7 @@ def save_last(
         OSError: the file cannot be written.
     """
     state = optimizer.state_dict()["state"]
-    tensors = _model_tensors(network)
+    tensors = _model_tensors(network.state_dict())
     for index, values in state.items():
         for name, value in values.items():
             if isinstance(value, Tensor):
@@ -116,11 +129,8 @@ def _like(value: Tensor, parameter: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=value.dtype, device="cpu").copy_(value)
 
 
-def _model_tensors(network: nn.Module) -> dict[str, Tensor]:
-    return {
-        MODEL_PREFIX + key: value.detach().cpu().contiguous().clone()
-        for key, value in network.state_dict().items()
-    }
+def _model_tensors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {MODEL_PREFIX + key: value.detach().cpu().contiguous().clone() for key, value in weights.items()}
 
 
 def _load_model(path: Path, network: nn.Module, tensors: dict[str, Tensor]) -> None:
@@ -139,6 +149,8 @@ def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> No
     partial = path.with_name(f".{path.name}.partial")
     try:
         save_file(tensors, partial, metadata={"cnnexp": json.dumps({"format": FORMAT, **header})})
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())  # else a power cut can leave the new name on a file without content
         os.replace(partial, path)  # noqa: PTH105 - the atomic replacement, by its usual name
     except SafetensorError as error:  # a full disk arrives as this
         raise OSError(f"cannot write {path}: {error}") from error

@@ -5,7 +5,7 @@
         train part      every batch once; the lr is a function of the step
         validation      loss and accuracy, no graph
         decide          best so far? does a judge end the run?
-        save            best weights, then the last checkpoint
+        save            the last checkpoint, and the best one
         yield           the report
 
 It knows neither tracker nor progress bar nor tuning, and the test part is not in its scope.
@@ -15,19 +15,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import Tensor
 
 from cnnexp.settings.groups import TrainingSettings
-from cnnexp.training import checkpoint
+from cnnexp.training.checkpoint import Progress
 from cnnexp.training.events import EpochReport, Outcome, Status
 from cnnexp.training.interrupt import Interrupt
 from cnnexp.training.judges import Judge, best_of, better
+from cnnexp.training.keeping import Keeper
 from cnnexp.training.schedule import learning_rate
 from cnnexp.training.seeding import derive_seed, seed_everything
 from cnnexp.training.step import Batch, Mean, Stepper, Sums
@@ -67,7 +67,6 @@ class Loop:
         on_batch: told (batches done, batches in the epoch); only listens.
         on_unsaved: told that a checkpoint could not be written; training goes on.
         keeps_last: write what the next epoch needs; a trial starts anew in place of going on.
-        unsaved_best: the best weights while the disk refuses them, else empty.
     """
 
     stepper: Stepper
@@ -80,13 +79,19 @@ class Loop:
     on_batch: BatchListener
     on_unsaved: Callable[[OSError], None]
     keeps_last: bool = True
-    unsaved_best: dict[str, Tensor] = field(default_factory=dict)
+    _keeper: Keeper = field(init=False, repr=False)
 
-    def run(self, start: checkpoint.Progress | None = None) -> Generator[EpochReport, None, Outcome]:
+    def __post_init__(self) -> None:
+        keeper = Keeper(self.folder, self.stepper, keeps_last=self.keeps_last, on_unsaved=self.on_unsaved)
+        object.__setattr__(self, "_keeper", keeper)
+
+    def run(self, start: Progress | None = None) -> Generator[EpochReport, None, Outcome]:
         """Trains on from the end of `start`; yields a report per epoch and returns how the run ended."""
         history = list(start.history) if start else []
         if start is None:
-            self._save_last(history)
+            self._keeper.save(history)
+        else:
+            self._keeper.check_best(history)
         outcome = self._judge(history) if history else None
         while outcome is None:
             epoch = len(history) + 1
@@ -101,9 +106,7 @@ class Loop:
                 done = f"{epoch - 1} epochs are complete"
                 return Outcome(Status.INTERRUPTED, f"{reason} in epoch {epoch}; {done}")
             history.append(report)
-            if report.is_best:
-                self._save_best(report)
-            self._save_last(history)
+            self._keeper.save(history)
             yield report
             outcome = self._judge(history)
         return outcome
@@ -158,32 +161,6 @@ class Loop:
             self.on_batch(index + 1, steps)
         return sums.mean(), lr
 
-    def _save_best(self, report: EpochReport) -> None:
-        try:
-            checkpoint.save_weights(self.folder / checkpoint.BEST, self.stepper.network, report.as_dict())
-            self.unsaved_best.clear()
-        except OSError as error:
-            self.unsaved_best.update({k: v.clone() for k, v in self.stepper.network.state_dict().items()})
-            self.on_unsaved(error)
-
-    def restore_best(self) -> None:
-        """Puts the best weights into the network."""
-        if self.unsaved_best:
-            self.stepper.network.load_state_dict(self.unsaved_best)
-        else:
-            checkpoint.load_weights(self.folder / checkpoint.BEST, self.stepper.network)
-
-    def _save_last(self, history: list[EpochReport]) -> None:
-        if not self.keeps_last:
-            return
-        stepper = self.stepper
-        try:
-            checkpoint.save_last(
-                self.folder / checkpoint.LAST,
-                stepper.network,
-                stepper.optimizer,
-                scaler=stepper.scaler,
-                history=history,
-            )
-        except OSError as error:
-            self.on_unsaved(error)
+    def restore_best(self, history: Sequence[EpochReport]) -> None:
+        """Puts the weights of the best epoch into the network."""
+        self._keeper.restore_best(history)

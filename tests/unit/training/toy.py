@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from cnnexp.settings import OptimizationSettings, TrainingSettings
+from cnnexp.training.checkpoint import Progress
 from cnnexp.training.compute import Compute
+from cnnexp.training.events import EpochReport, Outcome
 from cnnexp.training.interrupt import Interrupt
 from cnnexp.training.judges import Judge, standard_judges
 from cnnexp.training.loop import Loop
@@ -98,3 +100,20 @@ def toy_loop(
         on_batch=lambda done, total: None,  # noqa: ARG005 - nobody watches
         on_unsaved=lambda error: None,  # noqa: ARG005
     )
+
+
+def run_to_end(loop: Loop, start: Progress | None = None) -> tuple[list[EpochReport], Outcome]:
+    reports, generator = [], loop.run(start)
+    while True:
+        try:
+            reports.append(next(generator))
+        except StopIteration as end:
+            return reports, end.value
+
+
+def weights(loop: Loop) -> dict[str, Tensor]:
+    return {key: value.clone() for key, value in loop.stepper.network.state_dict().items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(value, other[key]) for key, value in one.items())
