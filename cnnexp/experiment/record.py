@@ -93,8 +93,12 @@ def record_sample(run: Run, assembly: Assembly) -> None:
 
 
 def record_epochs(run: Run, history: Sequence[EpochReport]) -> None:
-    """Writes the epoch table: all there is of the curves, also where MLflow was away."""
-    run.log_text(_csv(history[0].as_dict(), (r.as_dict().values() for r in history)), EPOCHS_FILE)
+    """Writes the epoch table: all there is of the curves, also where MLflow is away or the process dies.
+
+    It is written anew after every epoch; a server gets it once, when the run ends.
+    """
+    table = _csv(history[0].as_dict(), (report.as_dict().values() for report in history))
+    run.log_text(table, EPOCHS_FILE, upload=False)
 
 
 def best_metrics(history: Sequence[EpochReport]) -> dict[str, float]:

@@ -122,8 +122,6 @@ class Experiment:
             **(history[-1].metrics() if history else {}),
             **record.best_metrics(history),
         }
-        if history:
-            record.record_epochs(self.run, history)
         model, uri = None, None
         if "best/epoch" in metrics:
             self.loop.restore_best(history)
@@ -205,6 +203,7 @@ def train_epochs(
         except StopIteration as end:
             return history, end.value
         history.append(report)
+        record.record_epochs(run, history)
         run.log_epoch(report.epoch, {**report.metrics(), **record.best_metrics(history)})
         listener.epoch(report)
 

@@ -110,9 +110,9 @@ class Run:
         """
         self._delivery.send("dataset", name=name, digest=digest, location=location, context=context)
 
-    def log_text(self, text: str, path: str) -> None:
-        """Writes a text file of the run."""
-        self._write(path, lambda part: part.write_text(text, encoding="utf-8"))
+    def log_text(self, text: str, path: str, *, upload: bool = True) -> None:
+        """Writes a text file of the run; without `upload` a server gets it when the run ends."""
+        self._write(path, lambda part: part.write_text(text, encoding="utf-8"), upload=upload)
 
     def log_json(self, data: object, path: str) -> None:
         """Writes data as JSON."""
@@ -222,9 +222,9 @@ class Run:
         if not self._is_local and self._delivery.is_complete:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _write(self, path: str, write: Callable[[Path], object]) -> None:
+    def _write(self, path: str, write: Callable[[Path], object], *, upload: bool = True) -> None:
         file = self.folder / path
-        if self._delivery.guard_disk(lambda: _write_atomically(file, write)):
+        if self._delivery.guard_disk(lambda: _write_atomically(file, write)) and upload:
             self.publish(path)
 
     def _publish_rest(self) -> None:

@@ -115,6 +115,15 @@ def test_backlog_is_delivered_at_the_end_in_order(client: FakeClient, run: Run, 
     assert len(problems) == 1
 
 
+def test_a_file_that_grows_is_uploaded_once_when_the_run_ends(client: FakeClient, run: Run) -> None:
+    for table in ("one", "one two"):
+        run.log_text(table, "epochs.csv", upload=False)
+        assert (run.folder / "epochs.csv").read_text(encoding="utf-8") == table
+    assert client.asked == 0
+    run.finish(DONE)
+    assert client.taken.count("epochs.csv") == 1
+
+
 def test_what_cannot_be_delivered_at_the_end_stays_on_disk(client: FakeClient, run: Run) -> None:
     client.fault = AWAY
     run.log_epoch(1, {"loss": 0.5})
