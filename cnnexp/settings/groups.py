@@ -7,6 +7,7 @@ so that a function can receive its own part and never the whole.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -192,6 +193,7 @@ class Settings(Group):
     """All settings of one run, by group."""
 
     command: ClassVar[str] = "train"  # whose help lists them
+    own_defaults: ClassVar[Mapping[str, object]] = {}  # of that command, where they differ
 
     network: NetworkSettings = NetworkSettings()
     data: DataSettings = DataSettings()

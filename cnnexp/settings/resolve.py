@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -37,6 +37,7 @@ class Declaration:
     name: str
     group: str
     field: FieldInfo
+    default: Any
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -53,7 +54,8 @@ def declarations(schema: type[Settings] = Settings) -> dict[str, Declaration]:
         assert issubclass(group, Group)
         for name, field in group.model_fields.items():
             assert name not in found, f"setting {name} is declared twice"
-            found[name] = Declaration(name, group_name, field)
+            default = schema.own_defaults.get(name, field.default)
+            found[name] = Declaration(name, group_name, field, default)
     return found
 
 
@@ -90,7 +92,7 @@ def resolve_as(schema: type[Schema], *layers: Mapping[str, Given]) -> Schema:
         SettingsError: names or values are wrong; all of them are listed.
     """
     known = declarations(schema)
-    merged: dict[str, Given] = {}
+    merged = {name: Given(value, "default") for name, value in schema.own_defaults.items()}
     for layer in layers:
         for name, given in layer.items():
             merged[name.replace("-", "_")] = given

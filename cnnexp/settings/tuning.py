@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
@@ -88,17 +89,27 @@ class StudySettings(Group):
     )
 
 
-class TuneSettings(Settings):
+class StudyOf(Settings):
+    """Settings of the runs of a study, and where it is kept."""
+
+    study: StudySettings = StudySettings()
+
+    def of_a_run(self) -> Settings:
+        """Returns the settings of its runs, before they vary."""
+        return Settings(**{name: getattr(self, name) for name in Settings.model_fields})
+
+
+class TuneSettings(StudyOf):
     """Settings of `cnnexp tune`."""
 
     command: ClassVar[str] = "tune"
+    own_defaults: ClassVar[Mapping[str, object]] = {"model": "convnet", "epochs": 5}
     search: SearchSettings = SearchSettings()
-    study: StudySettings = StudySettings()
 
 
-class GridSettings(Settings):
+class GridSettings(StudyOf):
     """Settings of `cnnexp sweep`."""
 
     command: ClassVar[str] = "sweep"
+    own_defaults: ClassVar[Mapping[str, object]] = {"model": "convnet", "epochs": 5}
     sweep: SweepSettings = SweepSettings()
-    study: StudySettings = StudySettings()
