@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import cnnexp
+from cnnexp.tracking.ui import run_page as address_of_run
 from cnnexp.tracking.ui import ui_page
 from cnnexp.tracking.views import CURVES
 from tests.browser.conftest import EPOCHS, Served, Visits
@@ -86,14 +87,15 @@ def test_headings_of_the_best_first_table_are_in_sight_and_uncut(
 
 
 def test_a_runs_page_tells_its_test_accuracy_with_its_interval(
-    visit: Visits, run_page: str, best: cnnexp.Result
+    served: Served, visit: Visits, best: cnnexp.Result
 ) -> None:
-    page = visit(run_page)
+    page = visit(address_of_run(served.base, best.experiment_id, best.run_id))
     sentence = page.get_by_text(re.compile("^Test accuracy"))
     sentence.wait_for()
     assert f"{best.metrics['test/accuracy']:.4f}" in sentence.inner_text()
     assert "95 % interval" in sentence.inner_text()
     page.get_by_text("Finished", exact=True).wait_for()
+    page.get_by_role("link", name="Models").first.wait_for()  # of this kind of work, not of agents
 
 
 @pytest.mark.parametrize("metric", ["train/loss", "train/accuracy", "val/loss", "val/accuracy"])
