@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -37,14 +36,15 @@ FAST = [
 LONG = [*CNNEXP, "train", *FAST, "--epochs", "200"]
 
 
-def start(command: list[str], **environment: str) -> subprocess.Popen[str]:
+def start(command: list[str], folder: Path | None = None) -> subprocess.Popen[str]:
     path = os.pathsep.join([str(PYTHON_BIN), os.environ["PATH"]])
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PATH": path, **environment},
+        cwd=folder,
+        env={**os.environ, "PATH": path},
     )
 
 
@@ -80,34 +80,65 @@ def epochs_done() -> int:
     return read_progress(found[0]).epoch if found else 0
 
 
+PAUSING = """
+import time
+from pathlib import Path
+
+import cnnexp
+from cnnexp.models.convnet import convnet
+from torch import nn
+
+
+class Pausing(nn.Sequential):
+    steps = 0
+
+    def forward(self, images):
+        self.steps += self.training
+        if self.steps == 50 and Path("pause").exists():
+            Path("paused").touch()
+            while Path("pause").exists():
+                time.sleep(0.01)
+        return super().forward(images)
+
+
+@cnnexp.register_model("pausing")
+def pausing(spec: cnnexp.ImageSpec):
+    return Pausing(convnet(spec))
+"""
+PAUSING_RUN = [*CNNEXP, "train", *FAST, "--model", "pausing", "--plugin", "pausing.py", "--epochs", "8"]
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The best and last checkpoint of a run that nothing disturbed."""
-    import cnnexp
-
     here = tmp_path_factory.mktemp("uninterrupted")
-    threads = torch.get_num_threads()
-    result = cnnexp.train(
-        epochs=8, fraction=0.5, figures="none", log_model=False, model="convnet", threads=1,
-        tracking_uri=f"sqlite:///{here}/mlflow.db", seed=5,
-    )  # fmt: skip
-    torch.set_num_threads(threads)
-    return folder(MlflowClient(result.tracking_uri).get_run(result.run_id))
+    (here / "pausing.py").write_text(PAUSING)
+    process = start([*PAUSING_RUN, "--tracking-uri", f"sqlite:///{here}/mlflow.db"], folder=here)
+    output = finish(process)
+    assert process.returncode == 0, output
+    return folder(only_run(f"sqlite:///{here}/mlflow.db"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_killed_run_resumes_to_the_very_weights_of_the_uninterrupted_one(
+def test_a_run_killed_within_an_epoch_resumes_to_the_very_weights_of_the_uninterrupted_one(
     ready_store: str, uninterrupted: Path, number: signal.Signals
 ) -> None:
-    process = start([*CNNEXP, "train", *FAST, "--epochs", "8", "--seed", "5"], CNNEXP_EPOCHS="8")
-    wait_for(lambda: epochs_done() >= 2)
+    Path("pausing.py").write_text(PAUSING)
+    Path("pause").touch()
+    process = start(PAUSING_RUN)
+    wait_for(Path("paused").exists)  # in the third epoch: 18 steps each
+    assert epochs_done() == 2
     process.send_signal(number)
+    if number == signal.SIGKILL:
+        process.wait()
+    Path("pause").unlink()
     output = finish(process)
     if number != signal.SIGKILL:
         assert process.returncode == 130, output
         run = only_run(ready_store)
         assert run.info.status == "KILLED"
         assert ("SIGTERM" if number == signal.SIGTERM else "Ctrl-C") in run.data.tags["cnnexp.reason"]
+        assert "in epoch 3; 2 epochs are complete" in run.data.tags["cnnexp.reason"]
         assert "--resume" in output
     resumed = start([*CNNEXP, "train", "--resume", "last"])
     output = finish(resumed)
