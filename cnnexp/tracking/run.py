@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cnnexp.tracking.delivery import UNSENT, Delivery
 from cnnexp.tracking.opening import brief
 from cnnexp.tracking.operations import Measurement, Target
+from cnnexp.tracking.ownership import FOLDER
 from cnnexp.tracking.run_folder import RunFolder
 from cnnexp.tracking.views import run_path
 from cnnexp.training.events import Outcome, Status
@@ -215,7 +216,9 @@ class Run:
         """Marks a run of the store as running here, and sends what its last process could not."""
         self._client.update_run(self.id, status="RUNNING")
         self._delivery.deliver_backlog(skip=("end",))
-        self.set_tags(tags)
+        # Files of a remote run may lie below the folder of its past, which is not always this one.
+        place = {} if self._is_local else {FOLDER: str(self.folder.parents[1])}
+        self.set_tags({**tags, **place})
 
     def _deliver_last(self) -> None:
         self._delivery.deliver_backlog()

@@ -178,7 +178,7 @@ def test_resumed_run_sends_what_its_past_could_not_but_not_its_end(
         stream.write('{"kind": "batch", "met')  # the disk was full
     client.fault = None
     opened(client, run.folder, problems).take_up({"cnnexp.status": "running"})
-    assert client.taken == ["RUNNING", "loss@1", "cnnexp.status+cnnexp.reason", "cnnexp.status"]
+    assert client.taken == ["RUNNING", "loss@1", "cnnexp.status+cnnexp.reason", "cnnexp.status+cnnexp.folder"]
     assert not (run.folder / "unsent.jsonl").exists()
 
 

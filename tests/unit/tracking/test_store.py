@@ -149,6 +149,20 @@ def test_what_a_run_on_a_server_has_left_is_found_from_another_folder(
     assert not folder.exists()
 
 
+def test_a_run_that_goes_on_in_the_folder_of_its_past_says_so(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = store.client.create_experiment("remote", artifact_location="mlflow-artifacts:/remote")
+    run = store.client.create_run(experiment, tags={**dead(), ownership.FOLDER: str(tmp_path / "there")})
+    folder = tmp_path / "there" / "cnnexp-runs" / run.info.run_id
+    leave(folder, EPOCH)
+    for name in ("second", "third"):  # each is started in another folder, after the one before it died
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert store.reopen_run(run.info.run_id).folder == folder
+        store.client.set_tag(run.info.run_id, ownership.PID_STARTED, "1.00")
+
+
 def test_finished_run_goes_on(store: Store, experiment: str) -> None:
     run = store.create_run(experiment)
     run.finish(Outcome(Status.INTERRUPTED, "Ctrl-C"))
