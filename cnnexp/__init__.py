@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cnnexp.experiment import Listener, Result, train
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
+    from cnnexp.tuning import tune
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ _HOME = {
     "register_dataset": "cnnexp.data.registry",
     "register_model": "cnnexp.models.registry",
     "train": "cnnexp.experiment",
+    "tune": "cnnexp.tuning",
 }
 __all__ = [
     "ImageArrays",
@@ -38,6 +40,7 @@ __all__ = [
     "register_dataset",
     "register_model",
     "train",
+    "tune",
 ]
 
 

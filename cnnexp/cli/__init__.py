@@ -17,6 +17,8 @@ from cnnexp.errors import UserError
 # Name -> help. Each is the function of that name in cnnexp.cli.<name>.
 COMMANDS = {
     "train": "Train a model and track the run in MLflow.",
+    "tune": "Search settings and model arguments; every trial is a nested run.",
+    "studies": "List studies, or delete one with its runs.",
     "runs": "List recent runs with their best values.",
     "ui": "Open MLflow's UI on the store that training writes to.",
     "models": "List the registered models.",

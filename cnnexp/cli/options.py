@@ -14,11 +14,13 @@ import yaml
 from click.core import ParameterSource
 
 from cnnexp.errors import Fault, SettingsError
-from cnnexp.settings import Given, declarations
+from cnnexp.settings import Given, Settings, declarations
 from cnnexp.settings.resolve import Declaration
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-PAIRS = {"model_args": "--set", "tags": "--tag"}  # settings given as repeated NAME=VALUE
+# Settings given as repeated NAME=VALUE; the values of ranges stay text.
+PAIRS = {"model_args": "--set", "tags": "--tag", "space": "--space", "vary": "--vary"}
+TEXTS = ("tags", "space", "vary")
 GROUP_TITLES = {
     "network": "Model",
     "data": "Data",
@@ -27,15 +29,20 @@ GROUP_TITLES = {
     "compute": "Compute",
     "tracking": "Tracking",
     "plugins": "Own code",
+    "search": "Search",
+    "sweep": "Grid",
+    "study": "Study",
 }
 
 
 class SettingsCommand(click.Command):
     """A command whose help shows the settings by group."""
 
+    schema: type[Settings] = Settings
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the command's own options first, then a section per group."""
-        known = declarations()
+        known = declarations(self.schema)
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
         sections |= {title: [] for title in GROUP_TITLES.values()}
         for parameter in self.get_params(ctx):
@@ -49,21 +56,25 @@ class SettingsCommand(click.Command):
                     formatter.write_dl(records)
 
 
-def settings_options(command: Command) -> Command:
-    """Adds an option for every setting."""
-    for declaration in reversed(declarations().values()):
-        command = _option(declaration)(command)
-    return command
+def settings_options(schema: type[Settings] = Settings) -> Callable[[Command], Command]:
+    """Adds an option for every setting of a schema."""
+
+    def add(command: Command) -> Command:
+        for declaration in reversed(declarations(schema).values()):
+            command = _option(declaration)(command)
+        return command
+
+    return add
 
 
-def given_settings(context: click.Context) -> dict[str, Given]:
+def given_settings(context: click.Context, schema: type[Settings] = Settings) -> dict[str, Given]:
     """Returns the settings that stand on the command line, each with the option it came from.
 
     Raises:
         SettingsError: a NAME=VALUE without its sign.
     """
     given: dict[str, Given] = {}
-    for name in declarations():
+    for name in declarations(schema):
         if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
         value = context.params[name]
@@ -81,12 +92,12 @@ def option_name(name: str) -> str:
 
 def _option(declaration: Declaration) -> Callable[[Command], Command]:
     name, field = declaration.name, declaration.field
-    default = field.default
+    default = declaration.default
     option: dict[str, Any] = {"default": None, "help": f"{field.description}{_shown(default)}"}
     if name in PAIRS:
         option |= {"multiple": True, "metavar": "NAME=VALUE"}
-    elif isinstance(default, tuple) and name == "plugin":
-        option |= {"multiple": True, "metavar": "FILE|MODULE"}
+    elif isinstance(default, tuple):
+        option |= {"multiple": True, "metavar": "FILE|MODULE" if name == "plugin" else "NAME"}
     elif isinstance(default, bool):
         # `--compile`, `--compile false` (what `mlflow run -P compile=false` passes) and `--no-compile` work.
         option |= {"is_flag": False, "flag_value": "true", "metavar": "[true|false]"}
@@ -137,11 +148,13 @@ def _pairs(texts: tuple[str, ...], name: str) -> dict[str, object]:
     faults = []
     for text in texts:
         key, sign, value = text.partition("=")
-        if not sign or not key:
+        if not sign and key and name == "space":  # a name alone: its own range
+            pairs[key] = None
+        elif not sign or not key:
             faults.append(
                 Fault(name, text, f"must be NAME=VALUE, such as {PAIRS[name]} name=3.", PAIRS[name])
             )
-        elif name == "tags":
+        elif name in TEXTS:
             pairs[key] = value
         else:
             pairs[key.replace("-", "_")] = _value(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import click
 from rich.console import Console
@@ -21,6 +21,7 @@ from cnnexp.training.events import EpochReport, Status
 
 if TYPE_CHECKING:
     from cnnexp.experiment.result import Result
+    from cnnexp.settings import TrackingSettings
 
 REFRESH_SECONDS = 0.1  # between two updates of the bar: drawing costs more than a small step
 LONG_SECONDS = 2.0  # a task that takes longer is told of where no bar can be seen
@@ -49,7 +50,7 @@ class Terminal(Listener):
         self._last_refresh = 0.0
         self._epoch = 0
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -57,6 +58,17 @@ class Terminal(Listener):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    def say(self, markup: str) -> None:
+        """Prints a line above the bars."""
+        self._console.print(markup)
+
+    def bar(self, name: str, done: int, total: int) -> None:
+        """Moves a bar that stays until the end."""
+        if self._live and name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total)
+        if self._live:
+            self._progress.update(self._tasks[name], completed=done)
 
     def progress(self, task: str, done: int, total: int) -> None:
         """Moves the bar of a slow task; without a terminal it is said once, if it takes long."""
@@ -139,18 +151,18 @@ def say_result(result: Result) -> None:
         table.add_row("test accuracy", text)
     table.add_row("run", escape(f"{result.run_name}  {result.run_id}"))
     table.add_row("store", escape(without_passwords(result.tracking_uri)))
-    table.add_row("look", _bold(_command("cnnexp ui", result, "experiment")))
+    tracking = result.settings.tracking
+    table.add_row("look", bold(completed("cnnexp ui", tracking, "experiment")))
     if result.outcome.status is Status.INTERRUPTED:
-        table.add_row("go on", _bold(_command(f"cnnexp train --resume {result.run_id[:8]}", result)))
+        table.add_row("go on", bold(completed(f"cnnexp train --resume {result.run_id[:8]}", tracking)))
     print_rows(table)
     if is_server(result.tracking_uri):  # not in the table, which would break a long address into lines
         address = without_passwords(result.tracking_uri).replace("***@", "")
         click.echo(run_page(address, result.experiment_id, result.run_id))
 
 
-def _command(command: str, result: Result, *names: str) -> str:
+def completed(command: str, tracking: TrackingSettings, *names: str) -> str:
     """Completes a command with the store, and those other settings, that it would not take by itself."""
-    tracking = result.settings.tracking
     for name in ("tracking_uri", *names):
         value = getattr(tracking, name)
         if value != type(tracking).model_fields[name].default:
@@ -158,5 +170,6 @@ def _command(command: str, result: Result, *names: str) -> str:
     return command
 
 
-def _bold(text: str) -> str:
+def bold(text: str) -> str:
+    """Returns text as it is, in bold."""
     return f"[bold]{escape(text)}[/]"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from cnnexp.cli.options import SettingsCommand, given_settings, settings_options
+from cnnexp.cli.signals import sigterm_as_ctrl_c
 
 
 @click.command(
@@ -22,7 +19,7 @@ from cnnexp.cli.options import SettingsCommand, given_settings, settings_options
 )
 @click.option("--resume", metavar="RUN", help="Go on with a run: its id, a unique prefix, its name, or last.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the final result only.")
-@settings_options
+@settings_options()
 @click.pass_context
 def train(
     context: click.Context, /, config: str | None, resume: str | None, quiet: bool, **_settings: object
@@ -34,7 +31,7 @@ def train(
     given = given_settings(context)
     from cnnexp.cli.terminal import Terminal, say_result
 
-    with _sigterm_as_ctrl_c(), Terminal(quiet=quiet) as terminal:
+    with sigterm_as_ctrl_c(), Terminal(quiet=quiet) as terminal:
         import cnnexp
 
         result = cnnexp.train(
@@ -42,17 +39,3 @@ def train(
         )
     say_result(result)
     sys.exit(result.outcome.exit_code)
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends the command like Ctrl-C, until the run is open and takes both itself."""
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

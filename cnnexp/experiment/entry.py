@@ -11,6 +11,7 @@ from cnnexp.experiment.result import Result
 from cnnexp.experiment.resume import resumed_settings
 from cnnexp.experiment.run import run_experiment
 from cnnexp.settings import Given, Settings, from_environment, read_settings_file, resolve
+from cnnexp.settings.resolve import Schema
 from cnnexp.tracking.opening import absolute_uri
 from cnnexp.tracking.store import open_store
 from cnnexp.training.optimizers import unused_settings
@@ -79,7 +80,7 @@ def _asked_store(*layers: Mapping[str, Given]) -> str | None:
     return resolve({"tracking_uri": asked[-1]} if asked else {}).tracking.tracking_uri
 
 
-def with_absolute_paths(settings: Settings) -> Settings:
+def with_absolute_paths(settings: Schema) -> Schema:
     """Paths that were meant from this folder still mean the same when the run is repeated from another."""
     changes: dict[str, object] = {}
     data, plugins, uri = settings.data, settings.plugins.plugin, settings.tracking.tracking_uri

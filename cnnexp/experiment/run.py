@@ -15,7 +15,7 @@ from cnnexp.errors import UserError
 from cnnexp.experiment import record
 from cnnexp.experiment.assemble import Assembly, assemble, build_loop
 from cnnexp.experiment.listener import Guarded, Listener, RunFacts
-from cnnexp.experiment.result import Result
+from cnnexp.experiment.result import Result, TestResult
 from cnnexp.experiment.resume import check_resumable
 from cnnexp.models import count_parameters
 from cnnexp.plugins import load_plugin
@@ -122,11 +122,11 @@ class Experiment:
             **(history[-1].metrics() if history else {}),
             **record.best_metrics(history),
         }
-        model, uri = None, None
+        model, uri, test = None, None, None
         if "best/epoch" in metrics:
             self.loop.restore_best(history)
             if outcome.status in {Status.COMPLETED, Status.STOPPED_EARLY}:
-                uri = self._test(history, metrics)
+                uri, test = self._test(history, metrics)
             elif self._draws:
                 record.record_curves(self.run, self.assembly, history)
             model = self.assembly.classifier()
@@ -143,9 +143,10 @@ class Experiment:
             experiment_id=self.run.experiment_id,
             tracking_uri=self.store.uri,
             model_uri=uri,
+            test=test,
         )
 
-    def _test(self, history: list[EpochReport], metrics: dict[str, float]) -> str | None:
+    def _test(self, history: list[EpochReport], metrics: dict[str, float]) -> tuple[str | None, TestResult]:
         test = record.evaluate_test(self.assembly, self.loop.stepper)
         metrics |= record.test_metrics(test)
         best_epoch = int(metrics["best/epoch"])
@@ -158,7 +159,7 @@ class Experiment:
             self.run.log_metrics(once)
         if self._draws:
             record.record_figures(self.run, self.assembly, history, test)
-        return uri
+        return uri, test
 
     def _restore(self) -> Progress:
         stepper = self.loop.stepper

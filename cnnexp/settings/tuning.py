@@ -79,10 +79,7 @@ class StudySettings(Group):
         description="Seconds between signs of life of a worker; three missing ones are its end.",
     )
     engine: Literal["local", "dask"] = Field(
-        "local", description="Who starts the workers: this command, or a Dask cluster."
-    )
-    workers: Annotated[int | None, OrNone] = Field(
-        None, ge=1, le=10_000, description="Workers on the Dask cluster (engine dask)."
+        "local", description="Who starts the workers: this command, or a Dask cluster (--workers: how many)."
     )
     cluster: Annotated[str | None, OrNone] = Field(
         None, description="Address of the Dask scheduler (engine dask); else a cluster of this machine."

@@ -95,6 +95,32 @@ class Store:
                 self._kill(run_id, _DIED)
         return killed
 
+    def has_run(self, run_id: str) -> bool:
+        """Tells whether a run is here and not deleted."""
+        from mlflow.exceptions import MlflowException
+
+        with tracking_errors(f"run {run_id!r} cannot be looked for"):
+            try:
+                active: bool = self.client.get_run(run_id).info.lifecycle_stage == "active"
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return False
+        return active
+
+    def is_at_work(self, run_id: str) -> bool:
+        """Tells whether a process, here or on another machine, may still be at a run."""
+        with tracking_errors(f"run {run_id!r} cannot be read"):
+            run = self.client.get_run(run_id)
+        if run.info.status != "RUNNING" or ownership.is_own(run.data.tags):
+            return False
+        return not ownership.is_here(run.data.tags) or ownership.is_alive(run.data.tags)
+
+    def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
+        """Sets a tag of an experiment, such as a saved view."""
+        with tracking_errors(f"experiment {experiment_id} cannot be changed"):
+            self.client.set_experiment_tag(experiment_id, name, value)
+
     def end_run(self, run_id: str, reason: str) -> None:
         """Marks a run KILLED whose process is known to be gone; one that has ended stays as it is."""
         with tracking_errors(f"run {run_id} cannot be closed"):

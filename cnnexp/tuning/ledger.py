@@ -110,6 +110,11 @@ class Ledger:
                 break
         return count
 
+    def last_failure(self) -> str:
+        """Returns why the last trial failed that failed for a reason of its own."""
+        reasons = [record_of(one).reason for one in self.trials() if record_of(one).failed]
+        return reasons[-1] if reasons else ""
+
 
 def infeasible(trial: FrozenTrial) -> bool:
     """Tells whether a trial was never trained: too large, or its images too small."""

@@ -188,11 +188,13 @@ class Trainer:
         """
         outcome, best = trained.outcome, best_of(trained.history)
         facts = facts | {"seconds": sum(report.seconds for report in trained.history)}
+        if best is not None:
+            facts["best_epoch"] = best.epoch
         if best is not None and "latency_ms" in self.plan.objectives:
             facts["latency_ms"] = latency_ms(assembly)
         if not is_running(self.storage, candidate.trial):
             outcome = Outcome(Status.INTERRUPTED, "the study has given up this trial: its worker was silent")
-        run.log_metrics(facts)
+        run.log_metrics({name: value for name, value in facts.items() if name != "best_epoch"})
         run.set_tags({"trial_state": TRIAL_STATE[outcome.status]})
         run.finish(outcome)
         if outcome.status is Status.INTERRUPTED:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -72,6 +73,17 @@ def nearest(one: SearchRange, value: Value) -> Value:
         if numbers:
             return min(numbers, key=lambda number: abs(number - value))
     return values[0] if values else None
+
+
+def drawn(one: SearchRange, random: np.random.Generator) -> Value:
+    """Returns a value at random."""
+    if isinstance(one, FloatRange):
+        if one.log:
+            return float(math.exp(random.uniform(math.log(one.low), math.log(one.high))))
+        return float(random.uniform(one.low, one.high))
+    values = values_of(one) or ()
+    value: Value = values[int(random.integers(len(values)))]
+    return value
 
 
 def distribution(one: SearchRange) -> BaseDistribution:

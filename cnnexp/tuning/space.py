@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from cnnexp.errors import UserError
 from cnnexp.models import MODELS, check_arguments
 from cnnexp.settings import Given, SearchRange, Settings
-from cnnexp.tuning.ranges import as_text, nearest, values_of
+from cnnexp.tuning.ranges import as_text, drawn, nearest, values_of
 
 DEPTH = "depth"
 Params = dict[str, Any]
@@ -121,6 +123,12 @@ class Space:
             if (key := candidate_key(params)) not in seen:
                 seen.add(key)
                 yield params
+
+    def sampled(self, count: int, *, seed: int) -> Iterator[Params]:
+        """Yields candidates drawn at random, for a look at what the space holds."""
+        random = np.random.default_rng(seed)
+        for _ in range(count):
+            yield self.active({one.name: drawn(one.range, random) for one in self.dimensions})
 
     def _items(self, params: Mapping[str, Any], base: Settings) -> list[Any]:
         """Returns the list of a candidate; beyond the base's own length its last item repeats."""

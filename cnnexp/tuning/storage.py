@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import optuna
 import sqlalchemy
 from filelock import FileLock
 from filelock import Timeout as LockTimeout
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial
@@ -102,7 +105,9 @@ def open_storage(url: str, *, heartbeat: int, on_stale: OnStale | None = None) -
         StudyError: it cannot be opened.
     """
     is_sqlite = make_url(url).get_backend_name() == "sqlite"
-    with storage_errors(url):
+    with storage_errors(url), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat: measured, and pinned
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # what trials do is said by us
         storage = RDBStorage(
             url,
             engine_kwargs={"connect_args": {"timeout": 60}} if is_sqlite else {"pool_pre_ping": True},

@@ -11,16 +11,18 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.study import Study
 
+from cnnexp.errors import did_you_mean
 from cnnexp.tuning.ledger import RECORD, Ledger, TrialRecord, dumps
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.pruning import build_pruner
 from cnnexp.tuning.sampler import SeededSampler, sampler_factory
 from cnnexp.tuning.space import Params
-from cnnexp.tuning.storage import StudyError, storage_errors
+from cnnexp.tuning.storage import StudyError, hidden, open_storage, opened_first, storage_errors
 
 DEFINITION = "cnnexp.definition"
 PARENT_RUN = "cnnexp.parent_run"
-PLAN_SETTINGS = "cnnexp.settings"
+SETTINGS = "cnnexp.settings"
+_OF_THIS_COMMAND = ("tracking_uri", "storage", "study", "jobs", "max_time", "data_dir", "engine", "cluster")
 # Settings of a run that do not change what is learned: they may differ between two workers of a study.
 _OF_THE_MACHINE = (
     *("data_dir", "cache", "memory_budget", "workers", "device", "threads", "compile", "memory_format"),
@@ -69,7 +71,13 @@ def load_study(plan: Plan, storage: RDBStorage) -> tuple[Study, Ledger]:
     return study, ledger
 
 
-def make_or_join(plan: Plan, storage: RDBStorage, digest: str, queued: list[tuple[Params, int]]) -> bool:
+def make_or_join(
+    plan: Plan,
+    storage: RDBStorage,
+    digest: str,
+    queued: list[tuple[Params, int]],
+    settings: Mapping[str, Any],
+) -> bool:
     """Makes the study with its first candidates, or checks that the one of that name is the same.
 
     Args:
@@ -77,6 +85,7 @@ def make_or_join(plan: Plan, storage: RDBStorage, digest: str, queued: list[tupl
         storage: open; the caller holds `opened_first`.
         digest: of the data.
         queued: candidates that a new study begins with, each with the number of its seed.
+        settings: all of the command, by flat name, for `--resume`.
 
     Returns:
         True where the study is new.
@@ -91,12 +100,33 @@ def make_or_join(plan: Plan, storage: RDBStorage, digest: str, queued: list[tupl
         check_same(plan.name, study.user_attrs.get(DEFINITION), definition)
         return False
     study = optuna.create_study(study_name=plan.name, storage=storage, directions=plan.directions)
-    study.set_user_attr(PLAN_SETTINGS, plan.base.flat())
+    study.set_user_attr(SETTINGS, {k: v for k, v in settings.items() if k not in _OF_THIS_COMMAND})
     for place, (params, repeat) in enumerate(queued):
         record = TrialRecord(place=place, repeat=repeat)
         study.enqueue_trial(params, user_attrs={RECORD: record.as_attribute()})
     study.set_user_attr(DEFINITION, definition)
     return True
+
+
+def recorded_settings(name: str, url: str) -> dict[str, Any]:
+    """Returns the settings a study was made with.
+
+    Raises:
+        StudyError: there is no such study, or it was not made by cnnexp.
+    """
+    with opened_first(url):
+        storage = open_storage(url, heartbeat=60)
+        names = sorted(summary.study_name for summary in optuna.get_all_study_summaries(storage))
+    if name not in names:
+        listed = ", ".join(names) or "none"
+        raise StudyError(
+            f"there is no study {name!r} in {hidden(url)}{did_you_mean(name, names)} Studies there: {listed}."
+        )
+    settings = optuna.load_study(study_name=name, storage=storage).user_attrs.get(SETTINGS)
+    if settings is None:
+        raise StudyError(f"study {name!r} was not made by cnnexp; choose another with --study.")
+    found: dict[str, Any] = settings
+    return found
 
 
 def check_same(name: str, recorded: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> None:
@@ -128,8 +158,3 @@ def first_candidates(plan: Plan) -> list[tuple[Params, int]]:
     if plan.sampler == "grid":
         return [(cell, 0) for cell in plan.space.cells()]
     return [(plan.space.default(plan.base), 0)]
-
-
-def num_wanted(trials: int, plan_cells: float) -> int:
-    """Returns how many trials a grid takes: all its cells, or fewer where so many are asked for."""
-    return int(min(trials, plan_cells))

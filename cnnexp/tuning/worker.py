@@ -61,7 +61,6 @@ class Worker:
         listener: Listener | None = None,
         on_trial: OnTrial = lambda: None,
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)  # what trials do is said by us
         self.plan, self.interrupt = plan, interrupt
         self.listener, self.on_trial = listener or Listener(), on_trial
         self.store: Store = open_store(plan.tracking_uri)
