@@ -68,7 +68,10 @@ def save_model(
 
 
 def _check_room(module: nn.Module, place: Path) -> None:
-    """Refuses before torch does: where its writer meets a full disk, it ends the whole process."""
+    """Refuses before torch does: where its writer meets a full disk, it ends the whole process.
+
+    Twice the weights: the saved model, and the copy that the store makes (measured: little more).
+    """
     weights = sum(value.numel() * value.element_size() for value in module.state_dict().values())
     if shutil.disk_usage(place).free < 2 * weights + _ROOM_FOR_THE_GRAPH:
         raise OSError(errno.ENOSPC, "No space left on device", str(place))
