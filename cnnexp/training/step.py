@@ -57,7 +57,12 @@ class Mean:
 
 
 class Sums:
-    """Adds up loss and hits on the device."""
+    """Adds up loss and hits on the device.
+
+    The loss is a mean over images of the batches' own losses: under class weights, of what the steps went
+    down by (each a mean weighted within its batch), not one weighted mean over the epoch. Validation and
+    test are measured without weights, so there it is the plain mean.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._loss = torch.zeros((), device=device)
