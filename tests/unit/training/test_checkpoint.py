@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from cnnexp.data.augment import augmentation
 from cnnexp.errors import UserError
 from cnnexp.training import checkpoint
+from cnnexp.training import loop as loop_module
 from cnnexp.training.checkpoint import (
     BEST,
     LAST,
@@ -190,6 +191,21 @@ def test_a_process_that_dies_on_a_full_disk_loses_no_best_weights(
     reports, _ = run_to_end(second, start)
     second.restore_best([*start.history, *reports])
     assert same(weights(second), weights(whole))
+
+
+def test_best_is_not_written_before_a_last_that_tells_of_it(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_module, "better", lambda report, *_: report.epoch in {1, 3})
+    epochs = toy_loop(tmp_path).run()
+    next(epochs)
+    next(epochs)
+    disk.refuses = {"last"}
+    assert next(epochs).is_best
+    disk.refuses.clear()  # and the process dies: `last` is of epoch 2, and its best of epoch 1
+    second, start = go_on(tmp_path)
+    history = [*start.history, *run_to_end(second, start)[0]]
+    assert [report.epoch for report in history if report.is_best] == [1, 3]
 
 
 def not_better(loop: Loop) -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from cnnexp.training.checkpoint import LAST, read_progress
 from cnnexp.training.events import Outcome, Status
@@ -18,6 +20,23 @@ def test_the_same_seed_gives_the_same_run_twice(tmp_path: Path) -> None:
     run_to_end(one)
     run_to_end(other)
     assert same(weights(one), weights(other))
+
+
+def test_augmentation_draws_anew_in_every_epoch_and_alike_for_the_same_seed(tmp_path: Path) -> None:
+    def draws(name: str, seed: int) -> list[float]:
+        drawn: list[float] = []
+
+        def note(images: Tensor, generator: torch.Generator) -> Tensor:
+            drawn.append(torch.rand(1, generator=generator).item())
+            return images
+
+        run_to_end(toy_loop(tmp_path / name, augment=note, training={"seed": seed}))
+        return drawn
+
+    first = draws("a", 0)
+    assert len(first) == len(set(first)) == 15
+    assert draws("b", 0) == first
+    assert not set(draws("c", 1)) & set(first)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_with_epoch_and_way_out(tmp_path: Path) -> None:
