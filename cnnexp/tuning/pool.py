@@ -132,12 +132,33 @@ def work(plan: Plan, machine: Mapping[str, object]) -> None:
     """Works on a study in this process until it is over; the target of worker processes."""
     from cnnexp.plugins import load_plugin
     from cnnexp.training.interrupt import Interrupt
-    from cnnexp.tuning.worker import Worker
 
     for plugin in plan.base.plugins.plugin:
         load_plugin(plugin)
     with Interrupt(parent=os.getppid()) as interrupt:
-        Worker(plan, interrupt=interrupt, machine=machine, listener=_Spoken()).work()
+        work_here(plan, machine, interrupt=interrupt, listener=_Spoken())
+
+
+def work_here(
+    plan: Plan,
+    machine: Mapping[str, object],
+    *,
+    interrupt: Interrupt,
+    listener: Listener,
+    on_trial: Callable[[], None] = lambda: None,
+) -> None:
+    """Works on a study in this process until it is over or interrupted.
+
+    Args:
+        plan: of the study.
+        machine: settings that this worker decides: threads, device.
+        interrupt: asks for an end between two batches.
+        listener: hears of problems.
+        on_trial: called after each trial.
+    """
+    from cnnexp.tuning.worker import Worker
+
+    Worker(plan, interrupt=interrupt, machine=machine, listener=listener, on_trial=on_trial).work()
 
 
 class _Spoken(Listener):
