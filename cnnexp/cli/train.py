@@ -18,11 +18,19 @@ from cnnexp.cli.signals import sigterm_as_ctrl_c
     "--config", metavar="FILE", help="YAML file of settings; options on the command line win over it."
 )
 @click.option("--resume", metavar="RUN", help="Go on with a run: its id, a unique prefix, its name, or last.")
+@click.option("--from-trial", metavar="STUDY:N", help="Start from the settings of trial N of a study.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the final result only.")
 @settings_options()
 @click.pass_context
 def train(
-    context: click.Context, /, config: str | None, resume: str | None, quiet: bool, **_settings: object
+    context: click.Context,
+    /,
+    config: str | None,
+    resume: str | None,
+    from_trial: str | None,
+    *,
+    quiet: bool,
+    **_settings: object,
 ) -> None:
     """Train a model and track the run in MLflow.
 
@@ -35,7 +43,11 @@ def train(
         import cnnexp
 
         result = cnnexp.train(
-            config=Path(config) if config is not None else None, resume=resume, listener=terminal, **given
+            config=Path(config) if config is not None else None,
+            resume=resume,
+            from_trial=from_trial,
+            listener=terminal,
+            **given,
         )
     say_result(result)
     sys.exit(result.outcome.exit_code)

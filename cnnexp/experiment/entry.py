@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cnnexp.errors import Fault, SettingsError
+from cnnexp.errors import Fault, SettingsError, UserError
 from cnnexp.experiment.listener import Listener
+from cnnexp.experiment.record import SETTINGS_FILE
 from cnnexp.experiment.result import Result
 from cnnexp.experiment.resume import resumed_settings
 from cnnexp.experiment.run import run_experiment
@@ -23,6 +24,7 @@ def train(
     *,
     config: str | Path | None = None,
     resume: str | None = None,
+    from_trial: str | None = None,
     listener: Listener | None = None,
     **settings: object,
 ) -> Result:
@@ -31,6 +33,8 @@ def train(
     Args:
         config: YAML file of settings; keyword arguments win over it.
         resume: run id, unique prefix, name or `last`: goes on with that run in place of starting one.
+        from_trial: `STUDY:NUMBER`: starts from the settings of a study's trial, seed and threads included, so
+            that on a CPU its curve comes out again.
         listener: hears of progress; by default nobody does.
         **settings: any setting by its name, as `cnnexp train --help` lists them: model="lenet", epochs=5.
 
@@ -47,7 +51,8 @@ def train(
     from_file = read_settings_file(Path(config)) if config is not None else {}
     listener = listener or Listener()
     if resume is None:
-        resolved = with_absolute_paths(resolve(from_environment(), from_file, given))
+        of_trial = _trial_settings(from_trial, given) if from_trial is not None else {}
+        resolved = with_absolute_paths(resolve(of_trial, from_environment(), from_file, given))
         _refuse_without_effect(resolved, given)
         return run_experiment(resolved, listener=listener)
     uri = _asked_store(from_environment(), from_file, given)
@@ -55,6 +60,21 @@ def train(
     run_id = store.find_run(resume)
     resolved = resumed_settings(store, run_id, {**from_file, **given}).replace(tracking_uri=uri)
     return run_experiment(with_absolute_paths(resolved), listener=listener, resume=run_id, store=store)
+
+
+def _trial_settings(name: str, given: Mapping[str, Given]) -> dict[str, Given]:
+    """Returns the settings of a study's trial.
+
+    Raises:
+        UserError: the name is not STUDY:NUMBER.
+        TrackingError: there is no such study or trial in the store.
+    """
+    study, sign, number = name.rpartition(":")
+    if not sign or not study or not number.isdigit():
+        raise UserError(f"trial {name!r} must be STUDY:NUMBER, such as convnet-digits-1a2b3c:17.")
+    store = open_store(_asked_store(from_environment(), given), make=False)
+    run_id = store.find_trial(study, int(number))
+    return read_settings_file(store.fetch(run_id, SETTINGS_FILE))
 
 
 def _refuse_without_effect(settings: Settings, given: dict[str, Given]) -> None:

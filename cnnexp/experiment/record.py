@@ -16,7 +16,7 @@ from cnnexp import figures
 from cnnexp.experiment.assemble import Assembly, batches
 from cnnexp.experiment.result import TestResult
 from cnnexp.models import layer_table
-from cnnexp.settings import write_settings
+from cnnexp.settings import Settings, write_settings
 from cnnexp.tracking import environment
 from cnnexp.tracking.run import Run
 from cnnexp.training import checkpoint
@@ -47,12 +47,17 @@ def record_start(run: Run, assembly: Assembly) -> None:
 
 def record_settings(run: Run, assembly: Assembly) -> None:
     """Writes the settings that repeat the run, without passwords, and where and how it is run now."""
-    settings, uri = assembly.settings, assembly.settings.tracking.tracking_uri
-    if uri is not None:
-        settings = settings.replace(tracking_uri=environment.without_passwords(uri))
-    run.log_text(write_settings(settings), SETTINGS_FILE)
+    run.log_text(settings_text(assembly.settings), SETTINGS_FILE)
     for name, content in environment.describe().items():
         run.log_text(content, f"environment/{name}")
+
+
+def settings_text(settings: Settings) -> str:
+    """Returns the settings file that repeats a run, without passwords."""
+    uri = settings.tracking.tracking_uri
+    if uri is not None:
+        settings = settings.replace(tracking_uri=environment.without_passwords(uri))
+    return write_settings(settings)
 
 
 def _record_data(run: Run, assembly: Assembly) -> None:

@@ -204,7 +204,8 @@ def train_epochs(
         except StopIteration as end:
             return history, end.value
         history.append(report)
-        record.record_epochs(run, history)
+        if loop.keeps_last:  # what goes on after a stop; a trial does not
+            record.record_epochs(run, history)
         run.log_epoch(report.epoch, {**report.metrics(), **record.best_metrics(history)})
         listener.epoch(report)
 

@@ -8,6 +8,7 @@ from cnnexp.data import load_dataset
 from cnnexp.data.dataset import ImageDataset
 from cnnexp.experiment.assemble import Assembly, build_loop
 from cnnexp.experiment.listener import Listener
+from cnnexp.experiment.record import SETTINGS_FILE, settings_text
 from cnnexp.experiment.run import train_epochs
 from cnnexp.progress import Progress
 from cnnexp.settings import DataSettings
@@ -62,9 +63,10 @@ def run_trial(
     def unsaved(error: OSError) -> None:
         listener.note(f"weights of {run.name} cannot be written ({error}); the study goes on without them")
 
+    run.log_text(settings_text(assembly.settings), SETTINGS_FILE)
     loop = build_loop(
         assembly,
-        folder=run.folder,
+        folder=run.unshared_folder,
         interrupt=interrupt,
         extra_judges=judges,
         on_batch=listener.batch,

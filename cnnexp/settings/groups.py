@@ -111,9 +111,7 @@ class OptimizationSettings(Group):
     weight_decay: Annotated[float, FloatRange(1e-6, 1e-2, log=True)] = Field(
         0.0, ge=0, le=10, description="Weight decay."
     )
-    momentum: Annotated[float, FloatRange(0.0, 0.99)] = Field(
-        0.9, ge=0, lt=1, description="Momentum (sgd, rmsprop)."
-    )
+    momentum: Annotated[float, FloatRange(0.0, 0.99)] = Field(0.9, ge=0, lt=1, description="Momentum (sgd).")
     nesterov: Annotated[bool, Choice((False, True))] = Field(False, description="Nesterov momentum (sgd).")
     schedule: Annotated[
         Literal["constant", "step", "cosine", "one-cycle"], Choice(("constant", "cosine", "one-cycle"))

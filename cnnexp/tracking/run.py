@@ -51,6 +51,7 @@ class Run:
         run: as the store has it.
         folder: where its files are written.
         on_problem: told one sentence when something fails first.
+        hold: seconds for which params, metrics and tags are gathered before they are sent.
     """
 
     def __init__(
@@ -60,18 +61,20 @@ class Run:
         *,
         folder: RunFolder,
         on_problem: Callable[[str], None],
+        hold: float = 0.0,
     ) -> None:
         self.id: str = run.info.run_id
         self.name: str = run.info.run_name or ""
         self.experiment_id: str = run.info.experiment_id
         self.folder: Path = folder.path
+        self.unshared_folder: Path = folder.unshared
         self._client = client
         self._run_folder = folder
         self._is_local = folder.is_local
         self._known_params = set(run.data.params)
         self._published: dict[str, int] = {}  # path: time of its last change, ns
         target = Target(run_id=self.id, experiment_id=self.experiment_id, folder=folder.path)
-        self._delivery = Delivery(client, target, on_problem)
+        self._delivery = Delivery(client, target, on_problem, hold=hold)
 
     def page(self, base_url: str) -> str:
         """Returns the run's address on a server of MLflow's page."""

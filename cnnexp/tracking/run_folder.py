@@ -31,6 +31,11 @@ class RunFolder:
     path: Path
     is_local: bool
 
+    @property
+    def unshared(self) -> Path:
+        """Where files lie that a server does not get: the weights of a trial that may still win."""
+        return self.path if self.is_local else self.path.with_name(f"{self.run_id}-unshared")
+
     def fetch(self, client: MlflowClient, name: str) -> Path:
         """Returns a file of the run, downloaded where it is not here.
 

@@ -62,6 +62,29 @@ def recent_runs(client: MlflowClient, count: int, experiment: str | None) -> lis
     return [_row(run, names) for run in runs]
 
 
+def find_trial(client: MlflowClient, study: str, number: int) -> str:
+    """Returns the id of the run of a study's trial; of several attempts the last.
+
+    Raises:
+        TrackingError: no such study in this store, or no such trial in it.
+    """
+    names = list(_experiment_names(client))
+    of_study = f"tags.study = '{study.replace(chr(39), '')}' and tags.kind = 'trial'"
+    newest = ["attributes.start_time DESC"]
+    found = client.search_runs(names, f"{of_study} and tags.trial_number = '{number}'", order_by=newest)
+    if found:
+        return str(found[0].info.run_id)
+    trials = client.search_runs(names, of_study, order_by=newest, max_results=1)
+    if trials:
+        last = trials[0].data.tags["trial_number"]
+        raise TrackingError(f"study {study!r} has no trial {number}; its latest is {last}.")
+    studies = {one.data.tags["study"] for one in client.search_runs(names, "tags.kind = 'study'")}
+    raise TrackingError(
+        f"no study {study!r} in this store{did_you_mean(study, studies)} "
+        f"Studies: {', '.join(sorted(studies)) or 'none'}."
+    )
+
+
 def find_run(client: MlflowClient, text: str) -> str:
     """Returns the id of the one run that is meant.
 

@@ -127,10 +127,10 @@ class Store:
             if self.client.get_run(run_id).info.status == "RUNNING":
                 self._kill(run_id, reason)
 
-    def folder(self, run_id: str) -> Path:
-        """Returns the folder in which a run's files are, or would be, on this machine."""
+    def unshared_folder(self, run_id: str) -> Path:
+        """Returns the folder of a run's files on this machine that no server gets."""
         with tracking_errors(f"run {run_id!r} cannot be read"):
-            return folder_of(self.client.get_run(run_id)).path
+            return folder_of(self.client.get_run(run_id)).unshared
 
     def create_run(
         self,
@@ -139,8 +139,16 @@ class Store:
         run_name: str | None = None,
         tags: Mapping[str, str] | None = None,
         on_problem: Callable[[str], None] = log_problem,
+        hold: float = 0.0,
     ) -> Run:
         """Starts a run; the tag `PARENT` makes it a child.
+
+        Args:
+            experiment_id: of MLflow.
+            run_name: MLflow makes one up where it is missing.
+            tags: beside those that every run of ours has.
+            on_problem: told one sentence when something fails first.
+            hold: seconds for which params, metrics and tags are gathered before they are sent.
 
         Raises:
             TrackingError: the store does not take it, or its folder cannot be made.
@@ -149,7 +157,7 @@ class Store:
             source = _source_tags(with_commit=PARENT not in (tags or {}))  # a child has its parent's
             own = {**source, **ownership.own_tags(), STATUS: "running"}
             run = self.client.create_run(experiment_id, run_name=run_name, tags={**own, **(tags or {})})
-            return self._opened_run(run, on_problem)
+            return self._opened_run(run, on_problem, hold=hold)
 
     def adopt_run(
         self,
@@ -205,6 +213,15 @@ class Store:
         """
         with tracking_errors("runs cannot be searched"):
             return search.find_run(self.client, text)
+
+    def find_trial(self, study: str, number: int) -> str:
+        """Returns the id of the run of a study's trial; of several attempts the last.
+
+        Raises:
+            TrackingError: there is none.
+        """
+        with tracking_errors("trials cannot be searched"):
+            return search.find_trial(self.client, study, number)
 
     def recent_runs(self, count: int, experiment: str | None = None) -> list[RunRow]:
         """Returns the latest runs, newest first.
@@ -266,14 +283,14 @@ class Store:
     def _left_run(self, run: MlflowRun) -> Run:
         return Run(self.client, run, folder=folder_of(run), on_problem=log_problem)
 
-    def _opened_run(self, run: MlflowRun, on_problem: Callable[[str], None]) -> Run:
+    def _opened_run(self, run: MlflowRun, on_problem: Callable[[str], None], *, hold: float = 0.0) -> Run:
         folder = folder_of(run)
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             self.client.set_terminated(run.info.run_id, "FAILED")  # no run is left RUNNING
             raise TrackingError(f"the run's folder {folder.path} cannot be made: {brief(error)}.") from error
-        return Run(self.client, run, folder=folder, on_problem=on_problem)
+        return Run(self.client, run, folder=folder, on_problem=on_problem, hold=hold)
 
 
 def _source_tags(*, with_commit: bool) -> dict[str, str]:

@@ -27,7 +27,8 @@ OPTIMIZERS = {
     "adam": OptimizerRecord(torch.optim.Adam),
     "adamw": OptimizerRecord(torch.optim.AdamW),
     "sgd": OptimizerRecord(torch.optim.SGD, uses=("momentum", "nesterov")),
-    "rmsprop": OptimizerRecord(torch.optim.RMSprop, uses=("momentum",), has_fused=False),
+    # Without momentum, as Hinton's lecture, PyTorch and Keras have it: 0.9 would be ten times the lr.
+    "rmsprop": OptimizerRecord(torch.optim.RMSprop, has_fused=False),
 }
 
 

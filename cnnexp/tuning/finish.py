@@ -157,7 +157,7 @@ def _improvement(plan: Plan, store: Store, result: StudyResult, best: TestResult
     default = next((row for row in result.trials if row.number == 0 and row.values), None)
     if default is None or plan.sampler == "grid":
         return None
-    weights = store.folder(default.run_id) / BEST
+    weights = store.unshared_folder(default.run_id) / BEST
     if not weights.is_file():  # trained on another machine
         return None
     assembly = assemble(plan.settings_of(dict(default.params), seed=plan.base.training.seed), Listener())

@@ -31,6 +31,7 @@ from cnnexp.tuning.space import Params
 
 _SEEDS_OF_TRAINING = 1_000_000  # apart from the seeds of proposals
 _LATENCY_ROUNDS = 20
+HOLD_SECONDS = 5.0  # between two requests with the epochs of a trial
 METRIC = {"val/accuracy": "best/val_accuracy", "val/loss": "best/val_loss"}  # an objective's metric of a run
 TRIAL_STATE = {
     Status.COMPLETED: "COMPLETE",
@@ -251,7 +252,11 @@ class Trainer:
         name = f"{plan.base.network.model}-t{number:03d}"
         name += f"-{repeat + 1}" if plan.repeats > 1 else ""
         run = self.store.create_run(
-            plan.experiment_id, run_name=name, tags=tags, on_problem=self.listener.note
+            plan.experiment_id,
+            run_name=name,
+            tags=tags,
+            on_problem=self.listener.note,
+            hold=HOLD_SECONDS,
         )
         params = plan.logged(candidate.params) | {"seed": self._seed(record, repeat)}
         candidate.on_run(run.id)

@@ -194,7 +194,7 @@ class Worker:
         best = by_value(self.ledger.trials(), maximize=self.plan.maximizes)
         kept = {0, *(one.number for one in best[:1])}
         for number in [number for number in self._own_runs if number not in kept]:
-            self.store.folder(self._own_runs.pop(number)).joinpath(BEST).unlink(missing_ok=True)
+            self.store.unshared_folder(self._own_runs.pop(number)).joinpath(BEST).unlink(missing_ok=True)
 
 
 def _own_process() -> dict[str, Any]:

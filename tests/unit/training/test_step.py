@@ -143,7 +143,8 @@ def test_warm_up_rises_linearly_to_the_schedule() -> None:
 
 
 def test_what_an_optimizer_does_not_use_is_known() -> None:
-    assert "momentum" in unused_settings(OptimizationSettings(optimizer="adam"))
+    for optimizer in ("adam", "rmsprop"):
+        assert "momentum" in unused_settings(OptimizationSettings(optimizer=optimizer))
     assert unused_settings(OptimizationSettings(optimizer="sgd", schedule="step")) == set()
 
 
