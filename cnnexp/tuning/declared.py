@@ -13,6 +13,7 @@ from cnnexp.settings.resolve import choices_of
 from cnnexp.tuning.ranges import parse_range, values_of
 from cnnexp.tuning.space import DEPTH, Dimension, Space, base_arguments
 
+MODEL = "model"
 ALWAYS_SEARCHED = ("lr", "batch_size")  # where nothing else is asked for, beside the model's own arguments
 # What a study decides as a whole: trials could not be compared, or would not be trials.
 FIXED = frozenset(
@@ -85,6 +86,51 @@ def build_space(asked: Mapping[str, Any], base: Settings, fixed: frozenset[str] 
         own = [name for name, one in targets.items() if one.is_argument and one.declared is not None]
         names = [name for name in (*own, *ALWAYS_SEARCHED) if name not in fixed]
         asked = dict.fromkeys(n for n in names if not (n == DEPTH and list_argument in fixed))
+    found = _dimensions(asked, targets, "--space")
+    if not found:
+        raise SettingsError([Fault("space", None, "has no dimension: give --space NAME=RANGE.", "--space")])
+    if list_argument is None or not {list_argument, DEPTH} & set(found):
+        return Space(tuple(found.values()))
+    return Space(tuple(_with_places(found, list_argument, base)), list_argument)
+
+
+def build_grid(asked: Mapping[str, Any], base: Settings) -> Space:
+    """Returns the grid that is asked for: like a space, but of single values.
+
+    `widths=16,32` gives all layers the same width, and `model=lenet,vgg11` compares models; model arguments
+    cannot vary beside it, for no two models have the same.
+
+    Raises:
+        SettingsError: unknown names, values that cannot be; all of them are listed.
+    """
+    targets, list_argument = _targets(base)
+    if MODEL in asked:
+        targets = {name: one for name, one in targets.items() if not one.is_argument}
+        list_argument = None
+    targets = {MODEL: _Target(str, None, is_argument=False, words=MODELS.names()), **targets}
+    found = _dimensions(asked, targets, "--vary")
+    if not found:
+        raise SettingsError([Fault("vary", None, "is empty: give --vary NAME=A,B,C.", "--vary")])
+    faults = [
+        Fault(
+            name, asked.get(name), f"is continuous, and a grid needs single values: {name}=a,b,c.", "--vary"
+        )
+        for name, one in found.items()
+        if values_of(one.range) is None
+    ]
+    if faults:
+        raise SettingsError(faults)
+    return Space(tuple(found.values()), list_argument if {list_argument, DEPTH} & set(found) else None)
+
+
+def _dimensions(
+    asked: Mapping[str, Any], targets: Mapping[str, _Target], origin: str
+) -> dict[str, Dimension]:
+    """Returns a dimension for each name that is asked for.
+
+    Raises:
+        SettingsError: lists everything that is wrong.
+    """
     found: dict[str, Dimension] = {}
     faults: list[Fault] = []
     for given_name, given in asked.items():
@@ -92,14 +138,10 @@ def build_space(asked: Mapping[str, Any], base: Settings, fixed: frozenset[str] 
         try:
             found[name] = Dimension(name, _range(name, given, targets), targets[name].is_argument)
         except ValueError as error:
-            faults.append(Fault(given_name, given, str(error), "--space"))
+            faults.append(Fault(given_name, given, str(error), origin))
     if faults:
         raise SettingsError(faults)
-    if not found:
-        raise SettingsError([Fault("space", None, "has no dimension: give --space NAME=RANGE.", "--space")])
-    if list_argument is None or not {list_argument, DEPTH} & set(found):
-        return Space(tuple(found.values()))
-    return Space(tuple(_with_places(found, list_argument, base)), list_argument)
+    return found
 
 
 def _with_places(found: Mapping[str, Dimension], argument: str, base: Settings) -> Iterator[Dimension]:
@@ -116,7 +158,7 @@ def _with_places(found: Mapping[str, Dimension], argument: str, base: Settings) 
 
 
 def _range(name: str, given: object, targets: Mapping[str, _Target]) -> SearchRange:
-    if name in FIXED:
+    if name in FIXED and name not in targets:
         raise ValueError("is the same for all trials of a study and cannot be searched.")
     if name not in targets:
         raise ValueError(f"cannot be searched{did_you_mean(name, targets)} Known: {', '.join(targets)}.")

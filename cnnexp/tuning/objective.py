@@ -236,6 +236,8 @@ class Trainer:
 
     def _seed(self, record: TrialRecord, repeat: int) -> int:
         study_seed = self.plan.base.training.seed
+        if self.plan.is_sweep:  # cells are compared on equal seeds
+            return study_seed + record.repeat
         return derived_seed(study_seed, _SEEDS_OF_TRAINING + record.place, record.repeat + repeat)
 
     def _open_run(self, candidate: Candidate, repeat: int, *, retry_of: str = "", **changed: object) -> Run:
@@ -249,7 +251,7 @@ class Trainer:
         }
         if retry_of or record.retry_of is not None:
             tags["retry_of"] = retry_of or str(record.retry_of)
-        name = f"{plan.base.network.model}-t{number:03d}"
+        name = f"{candidate.params.get('model', plan.base.network.model)}-t{number:03d}"
         name += f"-{repeat + 1}" if plan.repeats > 1 else ""
         run = self.store.create_run(
             plan.experiment_id,

@@ -34,6 +34,7 @@ class Plan:
         experiment_id: of MLflow, for the trials' runs.
         parent_run: id of the study's own run.
         deadline: time.time() after which no trial starts; None: none.
+        is_sweep: every cell of the space is trained with the same seeds; nothing is proposed.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Plan:
     experiment_id: str = ""
     parent_run: str = ""
     deadline: float | None = None
+    is_sweep: bool = False
 
     @property
     def directions(self) -> list[StudyDirection]:

@@ -156,9 +156,11 @@ def work_here(
         listener: hears of problems.
         on_trial: called after each trial.
     """
+    from cnnexp.tuning.cell_worker import CellWorker
     from cnnexp.tuning.worker import Worker
 
-    Worker(plan, interrupt=interrupt, machine=machine, listener=listener, on_trial=on_trial).work()
+    kind = CellWorker if plan.is_sweep else Worker
+    kind(plan, interrupt=interrupt, machine=machine, listener=listener, on_trial=on_trial).work()
 
 
 class _Spoken(Listener):

@@ -132,10 +132,13 @@ class Space:
 
     def _items(self, params: Mapping[str, Any], base: Settings) -> list[Any]:
         """Returns the list of a candidate; beyond the base's own length its last item repeats."""
-        own = list(base_arguments(base)[str(self.list_argument)])
+        name = str(self.list_argument)
+        own = list(base_arguments(base)[name])
         depth = params.get(DEPTH, len(own))
+        if name in params:  # a sweep gives all places one value
+            return [params[name]] * depth
         filled = [own[min(place, len(own) - 1)] for place in range(depth)]
-        return [params.get(f"{self.list_argument}.{place + 1}", item) for place, item in enumerate(filled)]
+        return [params.get(f"{name}.{place + 1}", item) for place, item in enumerate(filled)]
 
 
 def candidate_key(params: Mapping[str, Any]) -> Key:

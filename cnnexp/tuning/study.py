@@ -12,6 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 
 from cnnexp.errors import did_you_mean
+from cnnexp.tuning.cells import CellLedger
 from cnnexp.tuning.ledger import RECORD, Ledger, TrialRecord, dumps
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.pruning import build_pruner
@@ -36,6 +37,7 @@ def definition_of(plan: Plan, digest: str) -> dict[str, Any]:
     if settings["dataset"].startswith("folder:"):  # the digest says what lies in it
         settings["dataset"] = "folder"
     return {
+        **({"kind": "sweep"} if plan.is_sweep else {}),
         "space": plan.space.describe(),
         "objectives": list(plan.objectives),
         "repeats": plan.repeats,
@@ -57,7 +59,7 @@ def load_study(plan: Plan, storage: RDBStorage) -> tuple[Study, Ledger]:
     Raises:
         StudyError: there is no such study.
     """
-    ledger = Ledger()
+    ledger = CellLedger() if plan.is_sweep else Ledger()
     factory = sampler_factory(plan.sampler, num_objectives=len(plan.objectives))
     sampler = SeededSampler(factory, plan.space, ledger, plan.base.training.seed)
     pruner = build_pruner(plan.pruner if plan.is_pruned else "none", epochs=plan.base.training.epochs)
