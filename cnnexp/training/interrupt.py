@@ -33,6 +33,10 @@ class Interrupt:
             self._reason = "the parent process ended"
         return self._reason
 
+    def ask(self, reason: str) -> None:
+        """Asks for the end, as a signal would; the first reason stays."""
+        self._reason = self._reason or reason
+
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():  # elsewhere Python refuses handlers
             for number in self.SIGNALS:

@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 from cnnexp.experiment.listener import Listener
+from cnnexp.plugins import load_plugin
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.storage import StudyError
 
@@ -122,7 +123,9 @@ def run_workers(
 
 def _started(made: BaseContext, plan: Plan, machine: Mapping[str, object]) -> BaseProcess:
     process: BaseProcess = made.Process(  # type: ignore[attr-defined]  # every context has one
-        target=work, args=(plan, dict(machine)), daemon=True
+        target=work,
+        args=(plan, dict(machine)),
+        daemon=False,  # it may need processes that decode images
     )
     process.start()
     return process
@@ -130,13 +133,12 @@ def _started(made: BaseContext, plan: Plan, machine: Mapping[str, object]) -> Ba
 
 def work(plan: Plan, machine: Mapping[str, object]) -> None:
     """Works on a study in this process until it is over; the target of worker processes."""
-    from cnnexp.plugins import load_plugin
     from cnnexp.training.interrupt import Interrupt
 
     for plugin in plan.base.plugins.plugin:
         load_plugin(plugin)
     with Interrupt(parent=os.getppid()) as interrupt:
-        work_here(plan, machine, interrupt=interrupt, listener=_Spoken())
+        work_here(plan, machine, interrupt=interrupt, listener=Spoken())
 
 
 def work_here(
@@ -163,7 +165,7 @@ def work_here(
     kind(plan, interrupt=interrupt, machine=machine, listener=listener, on_trial=on_trial).work()
 
 
-class _Spoken(Listener):
+class Spoken(Listener):
     """Says what a worker has to say where its process does: on standard error."""
 
     def note(self, sentence: str) -> None:

@@ -25,6 +25,7 @@ from cnnexp.tuning.session import (
     Prepared,
     conduct,
     first_assembly,
+    given_values,
     named,
     read_settings,
     ready_store,
@@ -77,7 +78,7 @@ def tune(
             listener=told,
         )
 
-    return conduct(prepared, resolved, told, queued=first_candidates(prepared.plan), finish=finish)
+    return conduct(prepared, told, queued=first_candidates(prepared.plan), finish=finish)
 
 
 def _check_together(settings: TuneSettings, given: Mapping[str, Given]) -> None:
@@ -142,7 +143,7 @@ def _prepared(
     assembly = first_assembly(plan, listener)
     if plan.sampler == "grid":
         plan = replace(plan, wanted=_num_cells(plan, given, many=many))
-    return Prepared(named(plan, assembly, store), assembly, store)
+    return Prepared(named(plan, assembly, store), assembly, store, given_values(settings, given))
 
 
 def _num_cells(plan: Plan, given: Mapping[str, Given], *, many: bool) -> int:

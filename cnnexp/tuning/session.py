@@ -26,7 +26,7 @@ from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import Store, open_store
 from cnnexp.training.events import Outcome, Status
 from cnnexp.training.interrupt import Interrupt
-from cnnexp.tuning import pool
+from cnnexp.tuning import cluster, pool
 from cnnexp.tuning.ledger import Ledger
 from cnnexp.tuning.listener import StudyFacts, StudyListener
 from cnnexp.tuning.parent import Progress, open_parent, study_view
@@ -57,11 +57,13 @@ class Prepared:
         plan: of the study.
         assembly: of its default candidate: the data, and a network of the usual size.
         store: MLflow.
+        given: values that were given anywhere, by flat name, which `--resume` finds again.
     """
 
     plan: Plan
     assembly: Assembly
     store: Store
+    given: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,12 @@ def read_settings(
             [Fault("cluster", resolved.study.cluster, "needs --engine dask.", merged["cluster"].origin)]
         )
     return resolved, merged
+
+
+def given_values(settings: StudyOf, given: Mapping[str, Given]) -> dict[str, object]:
+    """Returns what was given anywhere, checked and in plain types."""
+    flat = settings.flat()
+    return {name: flat[name] for name in given}
 
 
 def _recorded(name: str, layers: Sequence[Layer]) -> dict[str, Given]:
@@ -173,7 +181,6 @@ def named(plan: Plan, assembly: Assembly, store: Store) -> Plan:
 
 def conduct(
     prepared: Prepared,
-    settings: StudyOf,
     listener: StudyListener,
     *,
     queued: list[tuple[Params, int]],
@@ -183,7 +190,6 @@ def conduct(
 
     Args:
         prepared: the study.
-        settings: of the command, which `--resume` finds again.
         listener: hears of progress.
         queued: candidates that a new study begins with, each with the number of its seed.
         finish: makes the result, writes it to the study's run and closes that.
@@ -191,7 +197,7 @@ def conduct(
     plan, store = prepared.plan, prepared.store
     with opened_first(plan.storage):
         storage = open_storage(plan.storage, heartbeat=plan.study.heartbeat)
-        make_or_join(plan, storage, prepared.assembly.dataset.digest, queued, settings.flat())
+        make_or_join(plan, storage, prepared.assembly.dataset.digest, queued, prepared.given)
     study, ledger = load_study(plan, storage)
     interrupt = Interrupt()
     with ExitStack() as stack:
@@ -209,42 +215,60 @@ def conduct(
 def _work(
     prepared: Prepared, ledger: Ledger, progress: Progress, interrupt: Interrupt, listener: StudyListener
 ) -> None:
-    """Trains trials in this process or in several, until there are enough."""
+    """Trains trials in this process, in several, or on a cluster, until there are enough."""
+    plan = prepared.plan
+    on_cluster = plan.study.engine == "dask"
+    jobs = _shared_out(prepared, plan.base.data.workers or None if on_cluster else plan.study.jobs)
+    listener.study_started(_facts(prepared, len(ledger.finished()), jobs.why))
+    if len(ledger.finished()) >= plan.wanted:
+        return
+
+    def tick() -> bool:
+        progress.look()
+        return len(ledger.finished()) >= plan.wanted
+
+    if on_cluster:
+        cluster.run_on_cluster(
+            replace(plan, base=plan.base.replace(workers=0)),
+            jobs.machines,
+            address=plan.study.cluster,
+            interrupt=interrupt,
+            listener=listener,
+            on_tick=tick,
+        )
+    elif len(jobs) == 1:
+        machine = jobs.machines[0]
+        pool.work_here(plan, machine, interrupt=interrupt, listener=listener, on_trial=progress.look)
+    else:
+        pool.run_workers(plan, jobs, interrupt=interrupt, listener=listener, on_tick=tick)
+    progress.look(at_once=True)
+
+
+def _shared_out(prepared: Prepared, asked: int | None) -> pool.Jobs:
     plan, assembly = prepared.plan, prepared.assembly
     table = layer_table(assembly.network, assembly.dataset.spec)
-    jobs = pool.share_out(
-        plan.study.jobs,
+    return pool.share_out(
+        asked,
         trials=plan.wanted,
         macs=table.macs,
         device=assembly.settings.compute.device,
         threads=plan.base.compute.threads,
     )
-    listener.study_started(
-        StudyFacts(
-            name=plan.name,
-            what=assembly.title,
-            space=plan.space.describe(),
-            wanted=plan.wanted,
-            finished=len(ledger.finished()),
-            objectives=plan.objectives,
-            workers=jobs.why,
-            storage=hidden(plan.storage),
-            run_id=plan.parent_run,
-        )
+
+
+def _facts(prepared: Prepared, finished: int, workers: str) -> StudyFacts:
+    plan = prepared.plan
+    return StudyFacts(
+        name=plan.name,
+        what=prepared.assembly.title,
+        space=plan.space.describe(),
+        wanted=plan.wanted,
+        finished=finished,
+        objectives=plan.objectives,
+        workers=workers,
+        storage=hidden(plan.storage),
+        run_id=plan.parent_run,
     )
-    if len(ledger.finished()) >= plan.wanted:
-        return
-    if len(jobs) == 1:
-        machine = jobs.machines[0]
-        pool.work_here(plan, machine, interrupt=interrupt, listener=listener, on_trial=progress.look)
-    else:
-
-        def tick() -> bool:
-            progress.look()
-            return len(ledger.finished()) >= plan.wanted
-
-        pool.run_workers(plan, jobs, interrupt=interrupt, listener=listener, on_tick=tick)
-    progress.look(at_once=True)
 
 
 def _outcome(plan: Plan, ledger: Ledger, interrupt: Interrupt) -> Outcome:

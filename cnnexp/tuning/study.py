@@ -87,7 +87,7 @@ def make_or_join(
         storage: open; the caller holds `opened_first`.
         digest: of the data.
         queued: candidates that a new study begins with, each with the number of its seed.
-        settings: all of the command, by flat name, for `--resume`.
+        settings: those that were given, by flat name, for `--resume`.
 
     Returns:
         True where the study is new.
