@@ -33,6 +33,7 @@ class Plan:
         tracking_uri: absolute URI of the MLflow store.
         experiment_id: of MLflow, for the trials' runs.
         parent_run: id of the study's own run.
+        workers: how many are asked for, on this machine or on a cluster; None: chosen.
         deadline: time.time() after which no trial starts; None: none.
         is_sweep: every cell of the space is trained with the same seeds; nothing is proposed.
     """
@@ -52,6 +53,7 @@ class Plan:
     tracking_uri: str
     experiment_id: str = ""
     parent_run: str = ""
+    workers: int | None = None
     deadline: float | None = None
     is_sweep: bool = False
 

@@ -23,12 +23,14 @@ from cnnexp.tuning.session import (
     MANY_CELLS,
     Ended,
     Prepared,
+    base_of,
     conduct,
     first_assembly,
     given_values,
     named,
     read_settings,
     ready_store,
+    workers_of,
 )
 from cnnexp.tuning.storage import storage_url
 from cnnexp.tuning.study import first_candidates
@@ -119,7 +121,7 @@ def _prepared(
     """
     store = ready_store(settings, listener)
     search = settings.search
-    base = settings.of_a_run().replace(max_time=None)
+    base = base_of(settings)
     arguments = given["model_args"].value if "model_args" in given else {}
     fixed = frozenset({*given, *(arguments if isinstance(arguments, dict) else {})})
     space = build_space(search.space, base, fixed)
@@ -138,6 +140,7 @@ def _prepared(
         study=settings.study,
         storage=storage_url(settings.study.storage, store.uri),
         tracking_uri=store.uri,
+        workers=workers_of(settings),
         deadline=time.time() + limit if limit is not None else None,
     )
     assembly = first_assembly(plan, listener)

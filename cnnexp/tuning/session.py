@@ -20,7 +20,7 @@ from cnnexp.experiment.entry import with_absolute_paths
 from cnnexp.experiment.run import closed_truthfully
 from cnnexp.models import layer_table
 from cnnexp.plugins import load_plugin
-from cnnexp.settings import Given, from_environment, read_settings_file, resolve_as
+from cnnexp.settings import Given, Settings, from_environment, read_settings_file, resolve_as
 from cnnexp.settings.tuning import StudyOf
 from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import Store, open_store
@@ -152,6 +152,17 @@ def ready_store(settings: StudyOf, listener: StudyListener) -> Store:
     return store
 
 
+def base_of(settings: StudyOf) -> Settings:
+    """Returns the settings of the runs, before they vary: the time limit is the study's."""
+    base = settings.of_a_run().replace(max_time=None)
+    return base.replace(workers=0) if settings.study.engine == "dask" else base
+
+
+def workers_of(settings: StudyOf) -> int | None:
+    """Returns how many workers are asked for: `--jobs` here, `--workers` on a cluster."""
+    return settings.data.workers or None if settings.study.engine == "dask" else settings.study.jobs
+
+
 def first_assembly(plan: Plan, listener: StudyListener) -> Assembly:
     """Loads the data and builds the default candidate, or the first other one that can be built.
 
@@ -217,8 +228,7 @@ def _work(
 ) -> None:
     """Trains trials in this process, in several, or on a cluster, until there are enough."""
     plan = prepared.plan
-    on_cluster = plan.study.engine == "dask"
-    jobs = _shared_out(prepared, plan.base.data.workers or None if on_cluster else plan.study.jobs)
+    jobs = _shared_out(prepared)
     listener.study_started(_facts(prepared, len(ledger.finished()), jobs.why))
     if len(ledger.finished()) >= plan.wanted:
         return
@@ -227,9 +237,9 @@ def _work(
         progress.look()
         return len(ledger.finished()) >= plan.wanted
 
-    if on_cluster:
+    if plan.study.engine == "dask":
         cluster.run_on_cluster(
-            replace(plan, base=plan.base.replace(workers=0)),
+            plan,
             jobs.machines,
             address=plan.study.cluster,
             interrupt=interrupt,
@@ -244,11 +254,11 @@ def _work(
     progress.look(at_once=True)
 
 
-def _shared_out(prepared: Prepared, asked: int | None) -> pool.Jobs:
+def _shared_out(prepared: Prepared) -> pool.Jobs:
     plan, assembly = prepared.plan, prepared.assembly
     table = layer_table(assembly.network, assembly.dataset.spec)
     return pool.share_out(
-        asked,
+        plan.workers,
         trials=plan.wanted,
         macs=table.macs,
         device=assembly.settings.compute.device,
