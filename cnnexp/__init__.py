@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cnnexp.experiment import Listener, Result, train
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
-    from cnnexp.tuning import tune
+    from cnnexp.tuning import sweep, tune
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,7 @@ _HOME = {
     "UserError": "cnnexp.errors",
     "register_dataset": "cnnexp.data.registry",
     "register_model": "cnnexp.models.registry",
+    "sweep": "cnnexp.tuning",
     "train": "cnnexp.experiment",
     "tune": "cnnexp.tuning",
 }
@@ -39,6 +40,7 @@ __all__ = [
     "UserError",
     "register_dataset",
     "register_model",
+    "sweep",
     "train",
     "tune",
 ]

@@ -18,6 +18,7 @@ from cnnexp.errors import UserError
 COMMANDS = {
     "train": "Train a model and track the run in MLflow.",
     "tune": "Search settings and model arguments; every trial is a nested run.",
+    "sweep": "Train every combination of some values with several seeds, and compare.",
     "studies": "List studies, or delete one with its runs.",
     "runs": "List recent runs with their best values.",
     "ui": "Open MLflow's UI on the store that training writes to.",

@@ -24,6 +24,8 @@ WORDS = {"COMPLETE": "", "PRUNED": "pruned", "FAIL": "failed"}
 class StudyTerminal(Terminal, StudyListener):
     """Shows a study; epochs of single trials are not shown."""
 
+    kind, done = "study", "searched"
+
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
         self._wanted = 0
@@ -33,8 +35,8 @@ class StudyTerminal(Terminal, StudyListener):
         """Says what is searched, where and by whom."""
         self._wanted = facts.wanted
         space = ", ".join(f"{name} {text}" for name, text in facts.space.items())
-        self.say(f"study [bold]{escape(facts.name)}[/]: {escape(facts.what)}, {escape(facts.workers)}")
-        self.say(f"searched: {escape(space)}")
+        self.say(f"{self.kind} [bold]{escape(facts.name)}[/]: {escape(facts.what)}, {escape(facts.workers)}")
+        self.say(f"{self.done}: {escape(space)}")
         if facts.finished:
             self.say(f"{facts.finished} of {facts.wanted} trials are finished already")
         self.bar("trials", facts.finished, facts.wanted)
@@ -71,6 +73,12 @@ class StudyTerminal(Terminal, StudyListener):
         """Says the epochs of the refit only."""
         if self._refits:
             super().epoch(report)
+
+
+class SweepTerminal(StudyTerminal):
+    """Shows a sweep."""
+
+    kind, done = "sweep", "varied"
 
 
 def say_study(result: StudyResult) -> None:

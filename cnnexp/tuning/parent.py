@@ -85,7 +85,8 @@ class Progress:
             number=trial.number,
             state=trial.state.name,
             values=tuple(trial.values or ()) if trial.state == TrialState.COMPLETE else (),
-            params=dict(trial.params),
+            params=dict(trial.params)
+            | ({"seed": self.plan.base.training.seed + record.repeat} if self.plan.is_sweep else {}),
             reason=record.reason,
             seconds=duration,
             finished=finished,

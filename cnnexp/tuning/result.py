@@ -9,6 +9,7 @@ from typing import Any
 from cnnexp.experiment.result import Result
 from cnnexp.settings import TrackingSettings
 from cnnexp.training.events import Outcome
+from cnnexp.tuning.compare import Cell, Effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,39 @@ class StudyResult:
     command: str
     refit: Result | None
     improvement: Improvement | None
+    run_id: str
+    experiment_id: str
+    tracking_uri: str
+    tracking: TrackingSettings
+    storage: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """A sweep, finished or stopped.
+
+    Attributes:
+        outcome: how it ended, and why.
+        name: of the sweep.
+        varied: names of the settings that vary.
+        cells: every combination, the best first.
+        effects: what each varied setting does.
+        sentences: the same in plain words, one per varied setting.
+        command: a `cnnexp train` line for the best cell; empty where none was trained.
+        run_id: of the sweep's own run.
+        experiment_id: of MLflow.
+        tracking_uri: of the store.
+        tracking: settings of it, as given.
+        storage: of the sweep, without a password.
+    """
+
+    outcome: Outcome
+    name: str
+    varied: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    effects: tuple[Effect, ...]
+    sentences: tuple[str, ...]
+    command: str
     run_id: str
     experiment_id: str
     tracking_uri: str

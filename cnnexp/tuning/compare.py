@@ -1,0 +1,204 @@
+"""What a sweep has found: its cells, and for each varied setting which value is best, if that can be told.
+
+Knows numbers only, neither Optuna nor MLflow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev, variance
+from typing import Any
+
+CONFIDENCE = 0.95
+RULE = (
+    "Rule: a value's accuracy is its mean over all combinations of the other settings, once per seed; the "
+    "best is told from the second where Welch's 95 % t interval of their difference leaves out zero."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination of values, trained with each seed.
+
+    Attributes:
+        params: what varies.
+        accuracies: seed to validation accuracy of the best epoch, in [0, 1]; a seed that failed is absent.
+        seconds: seed to training time.
+        facts: parameters, macs.
+        run_ids: seed to MLflow run.
+        note: why seeds are absent; empty where none is.
+    """
+
+    params: Mapping[str, Any]
+    accuracies: Mapping[int, float]
+    seconds: Mapping[int, float]
+    facts: Mapping[str, float]
+    run_ids: Mapping[int, str]
+    note: str = ""
+
+    @property
+    def accuracy(self) -> tuple[float, float | None] | None:
+        """Mean and sd over seeds; None without any."""
+        return mean_sd(list(self.accuracies.values()))
+
+    @property
+    def time(self) -> tuple[float, float | None] | None:
+        """Mean and sd of the training seconds over seeds; None without any."""
+        return mean_sd(list(self.seconds.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one setting does, all others averaged over.
+
+    Attributes:
+        setting: its name.
+        by_value: value to its mean accuracy with each seed; values that nothing was trained with are absent.
+        num_combinations: of the other settings, in which every value was trained with every seed.
+        left_out: combinations in which one was missing.
+        best, second: values; None where there is nothing to compare.
+        difference: best minus second, in [0, 1].
+        interval: of the difference, 95 %; None with one seed.
+    """
+
+    setting: str
+    by_value: Mapping[Any, tuple[float, ...]]
+    num_combinations: int
+    left_out: int
+    best: Any = None
+    second: Any = None
+    difference: float = 0.0
+    interval: tuple[float, float] | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """True where the best value is better than the second beyond the noise of the seeds."""
+        return self.interval is not None and self.interval[0] > 0
+
+
+def best_first(cells: Sequence[Cell]) -> list[Cell]:
+    """Returns cells by their mean accuracy; those without any last."""
+    return sorted(cells, key=lambda one: -one.accuracy[0] if one.accuracy else math.inf)
+
+
+def effect_of(setting: str, cells: Sequence[Cell]) -> Effect:
+    """Compares the values of a setting over the combinations of the others that have all of them.
+
+    A combination that lacks a value, or a seed of one, is left out: it would favour the values that remain.
+    """
+    groups = whole_groups(setting, cells)
+    counts = (len(groups), _num_groups(setting, cells) - len(groups))
+    if not groups:
+        return Effect(setting, {}, *counts)
+    by_value = {
+        value: tuple(fmean(group[value].accuracies[seed] for group in groups) for seed in seeds_of(cells))
+        for value in groups[0]
+    }
+    if len(by_value) == 1:
+        return Effect(setting, by_value, *counts)
+    best, second = sorted(by_value, key=lambda value: -fmean(by_value[value]))[:2]
+    difference, interval = welch(by_value[best], by_value[second])
+    return Effect(setting, by_value, *counts, best, second, difference, interval)
+
+
+def whole_groups(setting: str, cells: Sequence[Cell]) -> list[dict[Any, Cell]]:
+    """Returns, for each combination of the other settings that is whole, the cell of every value.
+
+    Values that nothing could be trained with are left out of all.
+    """
+    seeds = set(seeds_of(cells))
+    values = [value for value in _values(setting, cells) if _is_trained(setting, value, cells)]
+    groups: dict[Hashable, dict[Any, Cell]] = {}
+    for cell in cells:
+        groups.setdefault(_others(setting, cell), {})[cell.params[setting]] = cell
+    return [
+        {value: group[value] for value in values}
+        for group in groups.values()
+        if values and all(value in group and set(group[value].accuracies) == seeds for value in values)
+    ]
+
+
+def seeds_of(cells: Sequence[Cell]) -> list[int]:
+    """Returns the numbers of the seeds that any cell was trained with."""
+    return sorted({seed for cell in cells for seed in cell.accuracies})
+
+
+def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
+    """Returns the difference of two means and its 95 % interval; None in place of that for single numbers.
+
+    Source: B. L. Welch, The generalization of "Student's" problem (1947).
+    """
+    difference = fmean(first) - fmean(second)
+    if min(len(first), len(second)) < 2:  # noqa: PLR2004 - a spread needs two
+        return difference, None
+    parts = [variance(one) / len(one) for one in (first, second)]
+    total = sum(parts)
+    if total == 0:
+        return difference, (difference, difference)
+    from scipy.stats import t
+
+    freedom = total**2 / sum(
+        part**2 / (len(one) - 1) for part, one in zip(parts, (first, second), strict=True)
+    )
+    margin = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(total)
+    return difference, (difference - margin, difference + margin)
+
+
+def finding_of(effect: Effect) -> str:
+    """Returns what is known of a setting, for a title."""
+    name = effect.setting
+    if not effect.by_value:
+        return f"{name}: cannot be compared, for no combination of the others was trained with every value"
+    if effect.second is None:
+        return f"{name}: only {text_of(next(iter(effect.by_value)))} could be trained"
+    best, second = text_of(effect.best), text_of(effect.second)
+    points = f"{100 * effect.difference:.1f} points"
+    if effect.interval is None:
+        return f"{name}: {best} is {points} ahead of {second}, but one seed cannot tell this from chance"
+    if effect.is_told:
+        mean = f"{100 * fmean(effect.by_value[effect.best]):.1f} %"
+        return f"{name}: {best} is best with {mean}, {points} above {second}"
+    return f"{name}: differences are within the noise of the seeds; {best} is {points} ahead of {second}"
+
+
+def sentence_of(effect: Effect) -> str:
+    """Returns what is known of a setting, in one plain sentence."""
+    parts = [finding_of(effect)]
+    if effect.interval is not None:
+        low, high = (f"{100 * bound:+.1f}" for bound in effect.interval)
+        parts.append(f" (95 % interval {low} to {high})")
+    if effect.by_value and effect.left_out:
+        parts.append(f"; {effect.left_out} combination(s) of the others are left out, lacking a value")
+    return "".join(parts) + "."
+
+
+def mean_sd(values: Sequence[float]) -> tuple[float, float | None] | None:
+    """Returns mean and sample standard deviation; no sd for one value, None for none."""
+    if not values:
+        return None
+    return fmean(values), stdev(values) if len(values) > 1 else None
+
+
+def text_of(value: object) -> str:
+    """Returns a value as a command line has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _values(setting: str, cells: Sequence[Cell]) -> list[Any]:
+    return list(dict.fromkeys(cell.params[setting] for cell in cells))
+
+
+def _is_trained(setting: str, value: object, cells: Sequence[Cell]) -> bool:
+    return any(cell.accuracies for cell in cells if cell.params[setting] == value)
+
+
+def _others(setting: str, cell: Cell) -> Hashable:
+    return tuple((name, value) for name, value in cell.params.items() if name != setting)
+
+
+def _num_groups(setting: str, cells: Sequence[Cell]) -> int:
+    return len({_others(setting, cell) for cell in cells})
