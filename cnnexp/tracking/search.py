@@ -62,6 +62,22 @@ def recent_runs(client: MlflowClient, count: int, experiment: str | None) -> lis
     return [_row(run, names) for run in runs]
 
 
+def runs_of_study(client: MlflowClient, study: str) -> list[str]:
+    """Returns the ids of a study's own run and of its trials' runs."""
+    names, found, token = list(_experiment_names(client)), [], None
+    while True:  # a page has 1,000
+        page = client.search_runs(names, _of_study(study), page_token=token)
+        found += [one.info.run_id for one in page]
+        token = page.token
+        if not token:
+            return found
+
+
+def _of_study(study: str) -> str:
+    quote = '"' if "'" in study else "'"
+    return f"tags.study = {quote}{study}{quote}"
+
+
 def find_trial(client: MlflowClient, study: str, number: int) -> str:
     """Returns the id of the run of a study's trial; of several attempts the last.
 
@@ -69,7 +85,7 @@ def find_trial(client: MlflowClient, study: str, number: int) -> str:
         TrackingError: no such study in this store, or no such trial in it.
     """
     names = list(_experiment_names(client))
-    of_study = f"tags.study = '{study.replace(chr(39), '')}' and tags.kind = 'trial'"
+    of_study = f"{_of_study(study)} and tags.kind = 'trial'"
     newest = ["attributes.start_time DESC"]
     found = client.search_runs(names, f"{of_study} and tags.trial_number = '{number}'", order_by=newest)
     if found:

@@ -116,16 +116,45 @@ class Store:
             return False
         return not ownership.is_here(run.data.tags) or ownership.is_alive(run.data.tags)
 
+    def has_living_runs(self, study: str) -> bool:
+        """Tells whether a run of a study may still be written by a process, here or elsewhere."""
+        return any(self.is_at_work(run_id) for run_id in self._runs_of_study(study))
+
+    def delete_study_runs(self, study: str) -> int:
+        """Deletes the run of a study and those of its trials, as MLflow deletes; returns how many."""
+        run_ids = self._runs_of_study(study)
+        with tracking_errors(f"the runs of study {study!r} cannot be deleted"):
+            for run_id in run_ids:
+                self.client.delete_run(run_id)
+        return len(run_ids)
+
+    def _runs_of_study(self, study: str) -> list[str]:
+        with tracking_errors(f"the runs of study {study!r} cannot be searched"):
+            return search.runs_of_study(self.client, study)
+
     def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
         """Sets a tag of an experiment, such as a saved view."""
         with tracking_errors(f"experiment {experiment_id} cannot be changed"):
             self.client.set_experiment_tag(experiment_id, name, value)
 
-    def end_run(self, run_id: str, reason: str) -> None:
-        """Marks a run KILLED whose process is known to be gone; one that has ended stays as it is."""
+    def end_run(
+        self, run_id: str, reason: str, *, params: Mapping[str, object], tags: Mapping[str, str]
+    ) -> None:
+        """Marks a run KILLED whose process is known to be gone, and says what that may have kept to itself.
+
+        Args:
+            run_id: of the run.
+            reason: why it ended.
+            params: that it was to have; those it has stay as they are.
+            tags: that it gets.
+        """
+        from mlflow.entities import Param, RunTag
+
         with tracking_errors(f"run {run_id} cannot be closed"):
-            if self.client.get_run(run_id).info.status == "RUNNING":
-                self._kill(run_id, reason)
+            known = self.client.get_run(run_id).data.params
+            missing = [Param(name, str(value)) for name, value in params.items() if name not in known]
+            self.client.log_batch(run_id, params=missing, tags=[RunTag(*one) for one in tags.items()])
+            self._kill(run_id, reason)
 
     def unshared_folder(self, run_id: str) -> Path:
         """Returns the folder of a run's files on this machine that no server gets."""
