@@ -76,10 +76,15 @@ class Ledger:
         """Gives the study, which could not be opened without its sampler."""
         self._study = study
 
+    @property
+    def study(self) -> Study:
+        """Returns the study."""
+        assert self._study is not None
+        return self._study
+
     def trials(self) -> list[FrozenTrial]:
         """Returns all trials, by number; not to be changed."""
-        assert self._study is not None
-        return self._study.get_trials(deepcopy=False)
+        return self.study.get_trials(deepcopy=False)
 
     def finished(self) -> list[FrozenTrial]:
         """Returns the trials that count."""

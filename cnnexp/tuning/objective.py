@@ -234,6 +234,10 @@ class Trainer:
         # What the data set has to say was said by the first assembly, before the study began.
         return assemble(settings.replace(**changed), Listener(), load=self._sets.load)
 
+    def params_of(self, record: TrialRecord, params: Params, repeat: int = 0) -> dict[str, object]:
+        """Returns what a trial's run has as params."""
+        return self.plan.logged(params) | {"seed": self._seed(record, repeat)}
+
     def _seed(self, record: TrialRecord, repeat: int) -> int:
         study_seed = self.plan.base.training.seed
         if self.plan.is_sweep:  # cells are compared on equal seeds
@@ -260,9 +264,8 @@ class Trainer:
             on_problem=self.listener.note,
             hold=HOLD_SECONDS,
         )
-        params = plan.logged(candidate.params) | {"seed": self._seed(record, repeat)}
         candidate.on_run(run.id)
-        run.log_params(params | changed)
+        run.log_params(self.params_of(record, candidate.params, repeat) | changed)
         return run
 
 

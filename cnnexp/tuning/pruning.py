@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Container, Sequence
+from typing import Any, cast
 
 import optuna
-from optuna.pruners import BasePruner
+from optuna.pruners import BasePruner, HyperbandPruner, SuccessiveHalvingPruner
 from optuna.storages import RDBStorage
-from optuna.trial import Trial
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cnnexp.training.events import EpochReport, Outcome, Status
 from cnnexp.training.judges import Judge, best_of
+from cnnexp.tuning.ledger import is_void, record_of
 
 
 def build_pruner(name: str, *, epochs: int) -> BasePruner:
@@ -25,10 +29,45 @@ def build_pruner(name: str, *, epochs: int) -> BasePruner:
     if name == "percentile":
         return optuna.pruners.PercentilePruner(25.0, n_startup_trials=5, n_warmup_steps=warmup)
     if name == "hyperband":
-        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
+        return _Hyperband(min_resource=1, max_resource=epochs, reduction_factor=3)
     if name == "successive-halving":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+        return _SuccessiveHalving(min_resource=1, reduction_factor=3)
     return optuna.pruners.NopPruner()
+
+
+class _SuccessiveHalving(SuccessiveHalvingPruner):
+    """Optuna's, but void trials do not compete: a study that was stopped goes on as if it had not been."""
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Tells whether the trial is not among the best that came as far."""
+        return super().prune(cast(Study, _WithoutVoid(study)), trial)
+
+
+class _Hyperband(HyperbandPruner):
+    """Optuna's, but brackets go by a trial's place, for void trials shift the numbers of later ones."""
+
+    def _get_bracket_id(self, study: Study, trial: FrozenTrial) -> int:
+        if is_void(trial):
+            return -1  # competes in no bracket
+        placed = copy.copy(trial)
+        placed.number = record_of(trial).place
+        return super()._get_bracket_id(study, placed)
+
+
+class _WithoutVoid:
+    """A study as pruners read it, without its void trials."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a study has
+        return getattr(self._study, name)
+
+    def get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Returns the trials that are not void."""
+        return [one for one in self._study.get_trials(deepcopy, states) if not is_void(one)]
 
 
 def value_of(report: EpochReport, objective: str) -> float:

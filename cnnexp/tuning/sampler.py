@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import warnings
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler, QMCSampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cnnexp.tuning.ledger import Ledger, is_void
 from cnnexp.tuning.ranges import distribution
-from cnnexp.tuning.space import Key, Params, Space, candidate_key
+from cnnexp.tuning.space import DEPTH, Key, Params, Space, candidate_key
 from cnnexp.tuning.storage import StudyError
 
 ATTEMPTS = (
@@ -25,7 +32,8 @@ ATTEMPTS = (
 RANDOM_ATTEMPTS = 200
 SMALL_SPACE = 10_000  # cells that can be walked through
 STARTUP_TRIALS = 10
-Factory = Callable[[int], BaseSampler]
+Distributions = dict[str, BaseDistribution]
+Factory = Callable[[int, int, Distributions], BaseSampler]  # of a seed, a position, and the space
 
 
 class SeededSampler(BaseSampler):
@@ -35,7 +43,7 @@ class SeededSampler(BaseSampler):
     goes on proposes what it would have proposed, and two workers never draw the same numbers.
 
     Args:
-        make: makes a sampler from a seed.
+        make: makes a sampler for one proposal.
         space: all dimensions are known beforehand.
         ledger: of the study; tells the place of a trial and what was tried.
         seed: of the study.
@@ -49,25 +57,28 @@ class SeededSampler(BaseSampler):
         self,
         study: Study,  # noqa: ARG002 - Optuna's signature
         trial: FrozenTrial,
-    ) -> dict[str, BaseDistribution]:
+    ) -> Distributions:
         """Returns the whole space; nothing where the candidate is given."""
         return {} if "fixed_params" in trial.system_attrs else self._distributions
 
     def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+        self,
+        study: Study,  # noqa: ARG002 - Hyperband gives a part of it; proposals are from all trials
+        trial: FrozenTrial,
+        search_space: Distributions,
     ) -> dict[str, Any]:
         """Returns a candidate that nobody has tried, if there is one."""
         if not search_space:
             return {}
         place, tried = self._ledger.place_of(trial), self._tried(trial)
-        params: dict[str, Any] = {}
+        left = [cell for cell in self._cells if candidate_key(cell) not in tried]
+        if self._cells and not left:
+            return self._proposal(place, 0, trial)  # the trial takes over an earlier result
         for attempt in range(ATTEMPTS + RANDOM_ATTEMPTS):
-            seed = derived_seed(self._seed, place, attempt)
-            inner = self._make(seed) if attempt < ATTEMPTS else optuna.samplers.RandomSampler(seed=seed)
-            params = self._proposal(inner, study, trial)
+            params = self._proposal(place, attempt, trial)
             if candidate_key(self._space.active(params)) not in tried:
                 return params
-        return self._left_over(tried) or params  # the latter: the trial takes over an earlier result
+        return left[0] if left else params  # chance finds the last cells late
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -81,14 +92,25 @@ class SeededSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Hands on: some samplers note what they learn with the trial."""
-        self._make(derived_seed(self._seed, self._ledger.place_of(trial), 0)).after_trial(
-            study, trial, state, values
-        )
+        place = self._ledger.place_of(trial)
+        inner = self._make(derived_seed(self._seed, place, 0), place, self._distributions)
+        inner.after_trial(study, trial, state, values)
 
     def reseed_rng(self) -> None:
         """Nothing to do: there is no state."""
 
-    def _proposal(self, inner: BaseSampler, study: Study, trial: FrozenTrial) -> dict[str, Any]:
+    @cached_property
+    def _cells(self) -> list[Params]:
+        """All candidates of a small space; none of a large or a continuous one."""
+        return list(self._space.cells()) if self._space.num_cells() <= SMALL_SPACE else []
+
+    def _proposal(self, place: int, attempt: int, trial: FrozenTrial) -> dict[str, Any]:
+        seed, study = derived_seed(self._seed, place, attempt), self._ledger.study
+        inner: BaseSampler = optuna.samplers.RandomSampler(seed=seed)
+        if attempt < ATTEMPTS:
+            inner = self._make(seed, place + attempt, self._distributions)
+        trial = copy.copy(trial)
+        trial.number = place  # CMA-ES draws by it; void trials shift the numbers of later ones
         relative = inner.infer_relative_search_space(study, trial)
         params = inner.sample_relative(study, trial, relative)
         for name, one in self._distributions.items():
@@ -100,11 +122,23 @@ class SeededSampler(BaseSampler):
         others = (one for one in self._ledger.trials() if one.number != trial.number and not is_void(one))
         return {candidate_key(one.params or one.system_attrs.get("fixed_params", {})) for one in others}
 
-    def _left_over(self, tried: Container[Key]) -> Params | None:
-        """Returns a cell of a small space that is still untried: chance finds the last ones late."""
-        if self._space.num_cells() > SMALL_SPACE:
-            return None
-        return next((cell for cell in self._space.cells() if candidate_key(cell) not in tried), None)
+
+class SobolSampler(QMCSampler):
+    """Optuna's, but the position in the sequence is given, not counted in the storage.
+
+    So a study that goes on is where it was, and a conditional space is filled as a whole.
+    """
+
+    def __init__(self, position: int, distributions: Distributions) -> None:
+        super().__init__(warn_independent_sampling=False)
+        self._position, self._distributions = position, distributions
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Distributions:  # noqa: ARG002
+        """Returns the whole space, whatever the first trial had of it."""
+        return self._distributions
+
+    def _find_sample_id(self, study: Study, search_space: Distributions) -> int:  # noqa: ARG002
+        return self._position
 
 
 def sampler_factory(name: str, *, num_objectives: int = 1) -> Factory:
@@ -122,23 +156,39 @@ def sampler_factory(name: str, *, num_objectives: int = 1) -> Factory:
             f"sampler {name!r} is for one objective; with {num_objectives} choose tpe, nsga2, random or qmc."
         )
     samplers: dict[str, Factory] = {
-        "tpe": lambda seed: optuna.samplers.TPESampler(
+        "tpe": lambda seed, *_: optuna.samplers.TPESampler(
             seed=seed, multivariate=True, group=True, n_startup_trials=STARTUP_TRIALS
         ),
-        "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-        "gp": lambda seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS),
-        "qmc": lambda seed: optuna.samplers.QMCSampler(seed=seed, warn_independent_sampling=False),
-        "cmaes": lambda seed: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
-        "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=STARTUP_TRIALS),
-        "grid": lambda seed: optuna.samplers.RandomSampler(seed=seed),  # its cells are queued one by one
+        "random": lambda seed, *_: optuna.samplers.RandomSampler(seed=seed),
+        "gp": lambda seed, *_: optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS),
+        "qmc": lambda _, position, distributions: SobolSampler(position, distributions),
+        "cmaes": lambda seed, *_: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
+        "nsga2": lambda seed, *_: optuna.samplers.NSGAIISampler(seed=seed, population_size=STARTUP_TRIALS),
+        "grid": lambda seed, *_: optuna.samplers.RandomSampler(seed=seed),  # its cells are queued one by one
     }
 
-    def make(seed: int) -> BaseSampler:
+    def make(seed: int, position: int, distributions: Distributions) -> BaseSampler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return samplers[name](seed)
+            return samplers[name](seed, position, distributions)
 
     return make
+
+
+def suggested(trial: Trial, space: Space) -> Params:
+    """Returns the candidate that a trial is given, active dimensions only."""
+    params: Params = {}
+    for one in space.dimensions:
+        if one.place > params.get(DEPTH, one.place):
+            continue
+        of_one = distribution(one.range)
+        if isinstance(of_one, FloatDistribution):
+            params[one.name] = trial.suggest_float(one.name, of_one.low, of_one.high, log=of_one.log)
+        elif isinstance(of_one, CategoricalDistribution):
+            params[one.name] = trial.suggest_categorical(one.name, of_one.choices)
+        elif isinstance(of_one, IntDistribution):
+            params[one.name] = trial.suggest_int(one.name, of_one.low, of_one.high, step=of_one.step)
+    return params
 
 
 def derived_seed(*numbers: int) -> int:

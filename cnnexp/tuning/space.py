@@ -95,12 +95,9 @@ class Space:
 
     def num_cells(self) -> float:
         """Returns how many candidates there are; infinite where a dimension is continuous."""
-        values = [values_of(one.range) for one in self.dimensions if not one.place]
-        if any(one is None for one in values):
+        if any(values_of(one.range) is None for one in self.dimensions):
             return math.inf
-        if not any(one.place for one in self.dimensions):
-            return math.prod(len(one) for one in values if one is not None)
-        return sum(1 for _ in self.cells())
+        return sum(math.prod(len(values) for values in part.values()) for part in self._parts())
 
     def cells(self) -> Iterator[Params]:
         """Yields every candidate, each once, the last dimension varying fastest.
@@ -108,27 +105,31 @@ class Space:
         Raises:
             UserError: a dimension is continuous.
         """
-        values = []
         for one in self.dimensions:
-            of_one = values_of(one.range)
-            if of_one is None:
+            if values_of(one.range) is None:
                 raise UserError(
                     f"{one.name}={as_text(one.range)} is continuous, and a grid needs single values: write "
                     f"{one.name}=a,b,c."
                 )
-            values.append(of_one)
-        seen = set()
-        for cell in itertools.product(*values):
-            params = self.active(dict(zip((one.name for one in self.dimensions), cell, strict=True)))
-            if (key := candidate_key(params)) not in seen:
-                seen.add(key)
-                yield params
+        for part in self._parts():
+            for cell in itertools.product(*part.values()):
+                yield dict(zip(part, cell, strict=True))
 
     def sampled(self, count: int, *, seed: int) -> Iterator[Params]:
         """Yields candidates drawn at random, for a look at what the space holds."""
         random = np.random.default_rng(seed)
         for _ in range(count):
             yield self.active({one.name: drawn(one.range, random) for one in self.dimensions})
+
+    def _parts(self) -> Iterator[dict[str, tuple[Any, ...]]]:
+        """Yields the values of each dimension for each depth, which are grids without a condition."""
+        values = {one.name: values_of(one.range) or () for one in self.dimensions}
+        if DEPTH not in values:
+            yield values
+            return
+        for depth in values[DEPTH]:
+            there = {one.name: values[one.name] for one in self.dimensions if one.place <= depth}
+            yield {**there, DEPTH: (depth,)}
 
     def _items(self, params: Mapping[str, Any], base: Settings) -> list[Any]:
         """Returns the list of a candidate; beyond the base's own length its last item repeats."""

@@ -7,6 +7,7 @@ so every transaction begins IMMEDIATE.
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import sqlite3
 import warnings
@@ -34,7 +35,10 @@ MISSED_BEATS = 3  # a worker that has missed so many is dead
 _LOCK_SECONDS = 120
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 _LOCK_NUMBER = 0x636E6E  # "cnn": any constant that others are unlikely to lock by
-_DRIVERS = {"postgresql": "psycopg2-binary", "mysql": "pymysql (and mysql+pymysql://…)"}
+_CONNECT_SECONDS = 5  # a server that takes longer is away
+_TAKES_CONNECT_TIMEOUT = ("psycopg2", "psycopg", "pymysql", "mysqldb")
+# What to install for a database whose driver the URL does not name.
+_DRIVERS = {"postgresql": "'cnnexp[postgresql]'", "mysql": "pymysql, and write mysql+pymysql://…"}
 
 
 OnStale = Callable[[Study, FrozenTrial], None]
@@ -84,7 +88,7 @@ def opened_first(url: str) -> Iterator[None]:
                 yield
             return
         _knock(url)
-        engine = sqlalchemy.create_engine(url)
+        engine = sqlalchemy.create_engine(_with_driver(parts), connect_args=_connect_args(parts))
         try:
             with engine.connect() as connection:
                 _lock(connection)  # ends with the connection
@@ -104,13 +108,14 @@ def open_storage(url: str, *, heartbeat: int, on_stale: OnStale | None = None) -
     Raises:
         StudyError: it cannot be opened.
     """
-    is_sqlite = make_url(url).get_backend_name() == "sqlite"
+    parts = make_url(url)
+    is_sqlite = parts.get_backend_name() == "sqlite"
     with storage_errors(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat: measured, and pinned
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # what trials do is said by us
         storage = RDBStorage(
-            url,
-            engine_kwargs={"connect_args": {"timeout": 60}} if is_sqlite else {"pool_pre_ping": True},
+            _with_driver(parts).render_as_string(hide_password=False),
+            engine_kwargs={"connect_args": _connect_args(parts), "pool_pre_ping": not is_sqlite},
             heartbeat_interval=heartbeat,
             grace_period=MISSED_BEATS * heartbeat,
             heartbeat_stale_trial_callback=on_stale,
@@ -136,7 +141,7 @@ def storage_errors(url: str) -> Iterator[None]:
             "--storage."
         ) from error
     except ModuleNotFoundError as error:
-        driver = _DRIVERS.get(make_url(url).get_backend_name(), str(error.name))
+        driver = _DRIVERS.get(make_url(url).drivername, str(error.name))
         raise StudyError(f"storage {name} needs a driver: pip install {driver}.") from error
     except (SQLAlchemyError, OSError, RuntimeError) as error:
         why = " ".join(str(error).split("\n[SQL")[0].split())[:300].rstrip(". ")
@@ -155,7 +160,23 @@ def _knock(url: str) -> None:
     parts = urlsplit(url)
     port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
     if parts.hostname and port:
-        socket.create_connection((parts.hostname, port), timeout=5).close()
+        socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS).close()
+
+
+def _with_driver(url: URL) -> URL:
+    """Returns the URL with the installed one of PostgreSQL's drivers; SQLAlchemy's own choice varies."""
+    if url.drivername != "postgresql":
+        return url
+    installed = (name for name in ("psycopg2", "psycopg") if importlib.util.find_spec(name))
+    return url.set(drivername=f"postgresql+{next(installed, 'psycopg2')}")
+
+
+def _connect_args(url: URL) -> dict[str, object]:
+    """Returns how long a driver waits: for the lock of a sqlite file, or for a server to answer at all."""
+    if url.get_backend_name() == "sqlite":
+        return {"timeout": 60}
+    driver = _with_driver(url).get_dialect().driver
+    return {"connect_timeout": _CONNECT_SECONDS} if driver in _TAKES_CONNECT_TIMEOUT else {}
 
 
 def _lock(connection: Connection) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnexp.errors import TrackingError
-from cnnexp.experiment.record import EPOCHS_FILE
+from cnnexp.tracking.curves import curves_of_run
 from cnnexp.tracking.store import Store
 from cnnexp.tuning import tables
 from cnnexp.tuning.compare import RULE, Cell, Effect, finding_of, seeds_of, text_of, whole_groups
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from cnnexp.tuning.session import Ended
 
-Curves = Mapping[str, Sequence[float]]  # val_loss, val_accuracy by epoch
+LOSS, ACCURACY = "val/loss", "val/accuracy"
+Curves = Mapping[str, Sequence[float]]  # LOSS and ACCURACY by epoch
 Series = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
@@ -60,18 +61,12 @@ def describe(result: SweepResult) -> str:
 
 
 def curves_of(store: Store, cells: Sequence[Cell]) -> dict[str, Curves]:
-    """Returns the epochs of every trained run by its id; a run whose table is gone is absent."""
+    """Returns the epochs of every trained run by its id; a run that is gone is absent."""
     found: dict[str, Curves] = {}
     for cell in cells:
         for run_id in cell.run_ids.values():
-            try:
-                file = store.fetch(run_id, EPOCHS_FILE)
-            except TrackingError:
-                continue
-            rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
-            found[run_id] = {
-                name: [float(row[name]) for row in rows] for name in ("val_loss", "val_accuracy")
-            }
+            with suppress(TrackingError):
+                found[run_id] = curves_of_run(store, run_id, (LOSS, ACCURACY))
     return found
 
 
@@ -115,12 +110,12 @@ def series_of(effect: Effect, cells: Sequence[Cell], curves: Mapping[str, Curves
         runs = [[group[value].run_ids[seed] for group in groups] for seed in seeds]
         if any(run_id not in curves for of_seed in runs for run_id in of_seed):
             continue
-        epochs = min(len(curves[run_id]["val_loss"]) for of_seed in runs for run_id in of_seed)
+        epochs = min(len(curves[run_id][LOSS]) for of_seed in runs for run_id in of_seed)
         loss, accuracy = (
             np.array(
                 [np.mean([curves[run_id][name][:epochs] for run_id in of_seed], axis=0) for of_seed in runs]
             )
-            for name in ("val_loss", "val_accuracy")
+            for name in (LOSS, ACCURACY)
         )
         series[text_of(value)] = (loss, accuracy)
     return series

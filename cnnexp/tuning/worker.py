@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -28,12 +28,20 @@ from cnnexp.experiment.listener import Listener
 from cnnexp.tracking import ownership
 from cnnexp.tracking.store import Store, open_store
 from cnnexp.training.checkpoint import BEST
+from cnnexp.training.events import Status
 from cnnexp.training.interrupt import Interrupt
 from cnnexp.tuning.ledger import RECORD, Ledger, TrialRecord, by_value, record_of
-from cnnexp.tuning.objective import Candidate, FailedTrialError, Finding, Trainer, VoidTrialError
+from cnnexp.tuning.objective import (
+    TRIAL_STATE,
+    Candidate,
+    FailedTrialError,
+    Finding,
+    Trainer,
+    VoidTrialError,
+)
 from cnnexp.tuning.plan import Plan
-from cnnexp.tuning.ranges import distribution
-from cnnexp.tuning.space import DEPTH, Params, candidate_key
+from cnnexp.tuning.sampler import suggested
+from cnnexp.tuning.space import Params, candidate_key
 from cnnexp.tuning.storage import MISSED_BEATS, open_storage
 from cnnexp.tuning.study import load_study
 
@@ -74,7 +82,7 @@ class Worker:
             plan, self.store, self.storage, interrupt=interrupt, machine=machine, listener=self.listener
         )
         self._silent_since: dict[int, float] = {}
-        self._own_runs: dict[int, str] = {}
+        self._own_runs: dict[int, list[str]] = {}
 
     def work(self) -> None:
         """Trains until the study has enough, fails too often, or is interrupted."""
@@ -84,8 +92,7 @@ class Worker:
             if self.ledger.num_used() >= self.plan.wanted and not waiting:
                 time.sleep(POLL_SECONDS)
                 continue
-            # ValueError: a trial declared dead meanwhile: the study has moved on, and its result is dropped.
-            with contextlib.suppress(UpdateFinishedTrialError, ValueError):
+            with _passed_over_if_given_up():
                 self.study.optimize(self._objective, n_trials=1, catch=(FailedTrialError, VoidTrialError))
             self._drop_weights()
             self.on_trial()
@@ -100,7 +107,10 @@ class Worker:
         )
 
     def bury_dead(self) -> None:
-        """Ends trials whose worker is gone: by its process on this machine, or silent from the start."""
+        """Ends trials whose worker is gone: silent, or on this machine without a process."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            optuna.storages.fail_stale_trials(self.study)  # without this who only waits would wait for ever
         now, grace = time.monotonic(), MISSED_BEATS * self.plan.study.heartbeat
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             owner = _tags_of(record_of(trial))
@@ -111,16 +121,19 @@ class Worker:
                 is_dead = ownership.is_here(owner) and not ownership.is_alive(owner)
             if is_dead:
                 # Of several workers that see it, exactly one can tell; the others are refused.
-                with contextlib.suppress(UpdateFinishedTrialError, ValueError):
+                with _passed_over_if_given_up():
                     self.study.tell(trial.number, state=TrialState.FAIL)
                     self._bury(trial)
 
     def _bury(self, trial: FrozenTrial) -> None:
         """Closes the run of a dead worker's trial and queues the candidate once more."""
         record = record_of(trial)
-        if record.run_id:
-            self.store.end_run(record.run_id, "its worker died")
         params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        if record.run_id:
+            # It may have gathered its params and not sent them yet.
+            logged = self.trainer.params_of(record, params)
+            tags = {"trial_state": TRIAL_STATE[Status.INTERRUPTED]}
+            self.store.end_run(record.run_id, "its worker died", params=logged, tags=tags)
         if record.retry_of is None and params:
             again = TrialRecord(place=record.place, repeat=record.repeat, retry_of=trial.number)
             self.study.enqueue_trial(params, user_attrs={RECORD: again.as_attribute()})
@@ -132,7 +145,7 @@ class Worker:
         queued = record_of(trial)
         record = replace(queued, place=self.ledger.place_of(trial), **_own_process())
         self._write(trial, record)
-        params = self._suggested(trial)
+        params = suggested(trial, self.plan.space)
         candidate = Candidate(trial, record, params, on_run=lambda run_id: self._noted(trial, run_id))
         earlier = None if queued.place >= 0 else self._equal(trial.number, params)
         try:
@@ -151,21 +164,6 @@ class Worker:
         self._end(trial, reason=finding.outcome.reason, facts=finding.facts)
         return finding.values
 
-    def _suggested(self, trial: Trial) -> Params:
-        params: Params = {}
-        for one in self.plan.space.dimensions:
-            if one.place > params.get(DEPTH, one.place):
-                continue
-            of_one = distribution(one.range)
-            if isinstance(of_one, FloatDistribution):
-                params[one.name] = trial.suggest_float(one.name, of_one.low, of_one.high, log=of_one.log)
-            elif isinstance(of_one, CategoricalDistribution):
-                params[one.name] = trial.suggest_categorical(one.name, of_one.choices)
-            else:
-                low, high, step = of_one.low, of_one.high, of_one.step  # type: ignore[attr-defined] # whole numbers
-                params[one.name] = trial.suggest_int(one.name, low, high, step=step)
-        return params
-
     def _equal(self, number: int, params: Params) -> FrozenTrial | None:
         """Returns a finished trial of the same candidate: the sampler found nothing new."""
         key = candidate_key(params)
@@ -179,7 +177,7 @@ class Worker:
         return self.trainer.reuse(candidate, earlier)
 
     def _noted(self, trial: Trial, run_id: str) -> None:
-        self._own_runs[trial.number] = run_id
+        self._own_runs.setdefault(trial.number, []).append(run_id)
         self._write(trial, replace(record_of(trial), run_id=run_id))
 
     def _write(self, trial: Trial, record: TrialRecord) -> None:
@@ -194,7 +192,20 @@ class Worker:
         best = by_value(self.ledger.trials(), maximize=self.plan.maximizes)
         kept = {0, *(one.number for one in best[:1])}
         for number in [number for number in self._own_runs if number not in kept]:
-            self.store.unshared_folder(self._own_runs.pop(number)).joinpath(BEST).unlink(missing_ok=True)
+            for run_id in self._own_runs.pop(number):
+                self.store.unshared_folder(run_id).joinpath(BEST).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _passed_over_if_given_up() -> Iterator[None]:
+    """Where a trial was declared dead meanwhile, the study has moved on: what it found is dropped."""
+    try:
+        yield
+    except UpdateFinishedTrialError:
+        pass
+    except ValueError as error:  # Optuna has no class of its own for it
+        if not str(error).startswith("Cannot tell a"):
+            raise
 
 
 def _own_process() -> dict[str, Any]:
