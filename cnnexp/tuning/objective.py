@@ -22,7 +22,7 @@ from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import PARENT, Store
 from cnnexp.training.events import EpochReport, Outcome, Status
 from cnnexp.training.interrupt import Interrupt
-from cnnexp.training.judges import best_of
+from cnnexp.training.judges import Judge, best_of
 from cnnexp.tuning.ledger import TrialRecord, record_of
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.pruning import is_running, pruning_judge, value_of
@@ -161,7 +161,10 @@ class Trainer:
 
     def _attempt(self, candidate: Candidate, repeat: int, run: Run, **changed: object) -> Finding:
         plan, trial = self.plan, candidate.trial
-        judges = (pruning_judge(trial, plan.objectives[0]),) if plan.is_pruned and repeat == 0 else ()
+        judges: tuple[Judge, ...] = ()
+        if plan.is_pruned and repeat == 0:
+            epochs = int(candidate.params.get("epochs", plan.base.training.epochs))
+            judges = (pruning_judge(trial, plan.objectives[0], epochs=epochs),)
         rejected = ""
         with closed_truthfully(run):
             try:

@@ -75,10 +75,11 @@ def value_of(report: EpochReport, objective: str) -> float:
     return report.val_accuracy if objective == "val/accuracy" else report.val_loss
 
 
-def pruning_judge(trial: Trial, objective: str) -> Judge:
+def pruning_judge(trial: Trial, objective: str, *, epochs: int) -> Judge:
     """Reports each epoch to the study and ends a trial that is not worth its time.
 
-    What is reported is the best epoch so far, which is also what counts in the end.
+    What is reported is the best epoch so far, which is also what counts in the end. After the last of its
+    epochs a trial is complete, whatever others have reached.
     """
 
     def judge(history: Sequence[EpochReport]) -> Outcome | None:
@@ -87,7 +88,7 @@ def pruning_judge(trial: Trial, objective: str) -> Judge:
             return None
         try:
             trial.report(value_of(best, objective), history[-1].epoch)
-            is_hopeless = trial.should_prune()
+            is_hopeless = history[-1].epoch < epochs and trial.should_prune()
         except optuna.exceptions.UpdateFinishedTrialError:
             return Outcome(Status.INTERRUPTED, "the study has given up this trial: its worker was silent")
         if not is_hopeless:
