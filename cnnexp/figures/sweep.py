@@ -23,29 +23,30 @@ _LONGEST_LABEL = 44  # characters
 
 
 @styled
-def curves_by_value(curves: Mapping[str, tuple[Values, Values]], *, setting: str, title: str) -> Figure:
+def curves_by_value(
+    curves: Mapping[str, tuple[Values, Values]], *, setting: str, about: str, title: str
+) -> Figure:
     """Draws validation loss (left) and accuracy (right): a line per value, with a band of ± 1 sd over seeds.
 
     Args:
         curves: value to (loss, accuracy), each float (seeds, epochs): loss in nats, accuracy in [0, 1].
         setting: its name.
+        about: what lines and bands are.
         title: says the finding.
     """
     figure = new_figure(title, height=3.9 + 0.22 * ((len(curves) - 1) // 6))
     loss, accuracy = figure.subplots(1, 2)
-    num_seeds = max((len(one[0]) for one in curves.values()), default=0)
     for number, (value, (losses, accuracies)) in enumerate(curves.items()):
         color, dash = _look(number, len(curves))
         label = f"{setting} = {shorten(value, 24)}"
         _band(loss, losses, color=color, dash=dash, label=label)
         _band(accuracy, 100 * accuracies, color=color, dash=dash, label=label)
-    spread = f"mean and ± 1 sd of {num_seeds} seeds" if num_seeds > 1 else "one seed"
     for axes, label in (
         (loss, "Validation loss (cross-entropy, nats)"),
         (accuracy, "Validation accuracy (%)"),
     ):
         axes.set(xlabel="Epoch", ylabel=label)
-        axes.set_title(spread, fontsize=SMALL)
+        axes.set_title(about, fontsize=SMALL)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.margins(y=0.1)
         _grid(axes)

@@ -133,9 +133,10 @@ def result_of_sweep(ended: Ended) -> SweepResult:
     trials = [
         one for one in ended.study.get_trials(deepcopy=False) if one.state in FINISHED or has_failed(one)
     ]
-    cells = tuple(best_first(cells_of(plan, trials)))
+    as_given = cells_of(plan, trials)
+    cells = tuple(best_first(as_given))
     names = tuple(one.name for one in plan.space.dimensions)
-    effects = tuple(effect_of(name, cells) for name in names)
+    effects = tuple(effect_of(name, as_given) for name in names)
     command = ""
     if cells and cells[0].accuracies:
         command = command_of(plan.settings_of(dict(cells[0].params), seed=plan.base.training.seed))

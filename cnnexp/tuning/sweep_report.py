@@ -80,7 +80,7 @@ def sweep_figures(result: SweepResult, curves: Mapping[str, Curves]) -> dict[str
         series = series_of(effect, result.cells, curves)
         if series:
             drawn[f"curves_{effect.setting}"] = figures.curves_by_value(
-                series, setting=effect.setting, title=finding_of(effect)
+                series, setting=effect.setting, about=_about(effect), title=finding_of(effect)
             )
     if trained:
         drawn["cells"] = figures.cell_bars(
@@ -106,7 +106,7 @@ def series_of(effect: Effect, cells: Sequence[Cell], curves: Mapping[str, Curves
     """
     groups, seeds = whole_groups(effect.setting, cells), seeds_of(cells)
     series: dict[str, Series] = {}
-    for value in groups[0] if groups else ():
+    for value in effect.by_value:
         runs = [[group[value].run_ids[seed] for group in groups] for seed in seeds]
         if any(run_id not in curves for of_seed in runs for run_id in of_seed):
             continue
@@ -135,12 +135,21 @@ def _best_title(trained: Sequence[Cell]) -> str:
     )
 
 
+def _about(effect: Effect) -> str:
+    num_seeds = max(map(len, effect.by_value.values()))
+    what = f"mean of {effect.num_combinations} combinations" if effect.num_combinations > 1 else "mean"
+    return f"{what}, ± 1 sd of {num_seeds} seeds" if num_seeds > 1 else f"{what}, one seed"
+
+
 def _effects_title(effects: Sequence[Effect]) -> str:
     def spread(effect: Effect) -> float:
         means = [fmean(one) for one in effect.by_value.values()]
         return max(means) - min(means)
 
-    most = max(effects, key=spread)
+    told = [one for one in effects if one.is_told]
+    if not told and any(one.interval for one in effects):
+        return "The seeds differ as much as the settings: no best value can be told from the second"
+    most = max(told or effects, key=spread)
     return (
         f"{most.setting} moves validation accuracy most: {100 * spread(most):.1f} points between its best "
         "and its worst value"
