@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -53,7 +53,8 @@ def parallel_coordinates(
         ]
         color, width = (ORANGE, 2.6) if index == best else (scale.to_rgba(np.array([values[index]]))[0], 1.0)
         axes.plot(range(len(params)), heights, color=color, linewidth=width, alpha=0.9)
-    _name_axes(axes, params, has_absent=any(text is None for row in texts for text in row))
+    absent = {one.name for row in texts for one, text in zip(params, row, strict=True) if text is None}
+    _name_axes(axes, params, absent)
     bar = figure.colorbar(scale, ax=axes, label=objective.label, aspect=35, pad=0.02)
     plain_ticks(bar.ax)
     return figure
@@ -119,8 +120,8 @@ def _rank(value: float, objective: ObjectiveAxis) -> float:
     return value if objective.maximize else -value
 
 
-def _name_axes(axes: Axes, params: Sequence[ParamAxis], *, has_absent: bool) -> None:
-    axes.set(xlim=(-0.4, len(params) - 0.4), ylim=(-0.2 if has_absent else -0.07, 1.07))
+def _name_axes(axes: Axes, params: Sequence[ParamAxis], absent: Collection[str]) -> None:
+    axes.set(xlim=(-0.4, len(params) - 0.4), ylim=(-0.2 if absent else -0.07, 1.07))
     axes.spines[:].set_visible(False)
     axes.set_yticks([])
     slanted = sum(len(one.name) for one in params) > 60  # noqa: PLR2004 - characters side by side
@@ -133,7 +134,7 @@ def _name_axes(axes: Axes, params: Sequence[ParamAxis], *, has_absent: bool) -> 
     for place, one in enumerate(params):
         axes.axvline(place, color=GREY, linewidth=1.0, zorder=0)
         ticks = one.ticks()
-        if has_absent and "." in one.name:
+        if one.name in absent:
             ticks = [*ticks, (_ABSENT, "absent")]
         for height, text in ticks:
             axes.text(

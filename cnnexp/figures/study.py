@@ -122,7 +122,7 @@ def timeline(trials: Sequence[TrialPoint], *, title: str) -> Figure:
         trials: at least one.
         title: says the finding.
     """
-    figure = new_figure(title, height=min(8.0, 1.4 + 0.16 * len(trials)))
+    figure = new_figure(title, height=min(6.5, 1.4 + 0.13 * len(trials)))
     axes = figure.add_subplot()
     end = max(one.end for one in trials)
     unit, per = ("h", 3600.0) if end >= HOURS else ("min", 60.0) if end >= MINUTES else ("s", 1.0)
@@ -171,8 +171,10 @@ def pareto_front(
             label="trial",
         )
         across, up = [one.values[other] for one in best], [one.values[0] for one in best]
-        line = "o-" if len(objectives) == 2 else "o"  # noqa: PLR2004 - of three, a line would connect nothing
-        axes.plot(across, up, line, color=ORANGE, markeredgecolor=INK, linewidth=1.2, label="Pareto front")
+        if len(objectives) == 2:  # noqa: PLR2004 - of three, a line would connect nothing
+            turn = "pre" if objectives[other].maximize else "post"
+            axes.step(across, up, where=turn, color=ORANGE, linewidth=1.2)
+        axes.plot(across, up, "o", color=ORANGE, markeredgecolor=INK, label="Pareto front")
         for one in best if len(best) <= _NAMED else ():
             place = (one.values[other], one.values[0])
             axes.annotate(

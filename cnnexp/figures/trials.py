@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from cnnexp.figures.style import GREY, plain_ticks
 
+_MOST_TICKS = 8
 COMPLETE, PRUNED, FAILED = "complete", "ended early or never trained", "failed"
 
 
@@ -103,6 +105,10 @@ def value_axis(axes: Axes, objective: ObjectiveAxis, *, horizontal: bool = False
         axes.set_ylabel(objective.label)
     if objective.is_log:
         (axes.set_xscale if horizontal else axes.set_yscale)("log")
+        axis = axes.xaxis if horizontal else axes.yaxis
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=_MOST_TICKS))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def light_grid(axes: Axes) -> None:

@@ -198,9 +198,7 @@ def _axis(one: Dimension, points: Sequence[TrialPoint]) -> ParamAxis:
 
 def _front(study: Study, complete: Sequence[TrialPoint], plan: Plan) -> Figure:
     front = [one.number for one in study.best_trials]
-    verb = "is" if len(front) == 1 else "are"
-    what = _listed(plan.objectives)
-    title = f"{len(front)} of {len(complete)} trials {verb} beaten by no other in all of {what}"
+    title = f"Pareto front over {_listed(plan.objectives)}: {len(front)} of {len(complete)} trials"
     return figures.pareto_front(complete, [_objective(name) for name in plan.objectives], front, title=title)
 
 

@@ -21,8 +21,12 @@ def record_study(run: Run, plan: Plan, study: Study, result: StudyResult) -> Non
     run.log_json(describe_plan(plan), "study/study.json")
     run.log_json([asdict(row) for row in result.trials], "study/trials.json")
     run.log_text(trials_csv(plan, result.trials), "study/trials.csv")
-    for name, figure in study_figures(study, plan).items():
-        run.log_figure(figure, f"study/{name}.png")
+    if len(plan.objectives) > 1:
+        front = tuple(row for row in result.trials if row.number in result.front)
+        run.log_text(trials_csv(plan, front), "study/pareto.csv")
+    if plan.base.tracking.figures != "none":
+        for name, figure in study_figures(study, plan).items():
+            run.log_figure(figure, f"study/{name}.png")
     metrics: dict[str, float] = {}
     if result.best is not None:
         run.log_json({"trial": result.best.number, **result.best.params}, "study/best_params.json")
