@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cnnexp.experiment.listener import Listener
+from cnnexp.experiment.listener import Guarded, Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +71,19 @@ class StudyListener(Listener):
 
     def refit_started(self, number: int) -> None:
         """The best candidate is trained again."""
+
+
+class GuardedStudy(Guarded, StudyListener):
+    """Hands everything on to another listener; one that fails is warned of once, and told no more."""
+
+    def study_started(self, facts: StudyFacts) -> None:
+        """Hands on."""
+        self._tell("study_started", facts)
+
+    def trial_ended(self, facts: TrialFacts) -> None:
+        """Hands on."""
+        self._tell("trial_ended", facts)
+
+    def refit_started(self, number: int) -> None:
+        """Hands on."""
+        self._tell("refit_started", number)

@@ -16,7 +16,7 @@ from cnnexp.settings import Given, TuneSettings
 from cnnexp.settings.tuning import MEASURED
 from cnnexp.tuning.declared import build_space
 from cnnexp.tuning.finish import finish_study, result_of
-from cnnexp.tuning.listener import StudyListener
+from cnnexp.tuning.listener import GuardedStudy, StudyListener
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.result import StudyResult
 from cnnexp.tuning.session import (
@@ -63,7 +63,7 @@ def tune(
     """
     resolved, given = read_settings(TuneSettings, config, resume, settings)
     _check_together(resolved, given)
-    told = StudyListener() if listener is None else listener
+    told = GuardedStudy(StudyListener() if listener is None else listener)
     prepared = _prepared(resolved, given, told, many=many)
 
     def finish(ended: Ended) -> StudyResult:
