@@ -20,6 +20,7 @@ from cnnexp.tracking.store import Store
 from cnnexp.training.checkpoint import BEST, load_weights
 from cnnexp.training.events import Outcome, Status
 from cnnexp.training.interrupt import Interrupt
+from cnnexp.training.optimizers import unused_settings
 from cnnexp.tuning.ledger import FINISHED, by_value, record_of
 from cnnexp.tuning.listener import StudyListener
 from cnnexp.tuning.plan import Plan
@@ -98,9 +99,11 @@ def best_settings(plan: Plan, best: TrialRow) -> Settings:
 
 def command_of(settings: Settings) -> str:
     """Returns the `cnnexp train` line that gives these settings: what differs from the defaults."""
-    words = ["cnnexp", "train"]
+    words, unused = ["cnnexp", "train"], unused_settings(settings.optimization)
     for name, one in declarations().items():
         value = settings.flat()[name]
+        if name in unused:
+            continue  # a search may vary the momentum of sgd beside adam; `train` refuses it
         if name == "model_args":
             for argument, given in value.items():
                 text = str(given).replace(" ", "") if not isinstance(given, bool) else str(given).lower()

@@ -17,7 +17,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler, QMCSampler
+from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -109,8 +109,9 @@ class SeededSampler(BaseSampler):
         inner: BaseSampler = optuna.samplers.RandomSampler(seed=seed)
         if attempt < ATTEMPTS:
             inner = self._make(seed, place + attempt, self._distributions)
-        trial = copy.copy(trial)
-        trial.number = place  # CMA-ES draws by it; void trials shift the numbers of later ones
+        if isinstance(inner, CmaEsSampler):  # draws by the number; void trials shift those of later ones
+            trial = copy.copy(trial)
+            trial.number = place
         relative = inner.infer_relative_search_space(study, trial)
         params = inner.sample_relative(study, trial, relative)
         for name, one in self._distributions.items():
