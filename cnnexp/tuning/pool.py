@@ -13,8 +13,11 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
+import torch
+
 from cnnexp.experiment.listener import Listener
 from cnnexp.plugins import load_plugin
+from cnnexp.settings import ComputeSettings
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.storage import StudyError
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.2
 END_SECONDS = 8.0  # that interrupted workers have to close their runs
+TRIALS_PER_WORKER = 5  # at least: of 40 trials, a sampler should not choose more than 8 without knowing
 _DEATHS_PER_WORKER = 3
 _SMALL_NETWORK_MACS = 50_000_000  # per image; below, a thread each beats all threads for one
 
@@ -55,7 +59,7 @@ class Jobs:
         return len(self.machines)
 
 
-def share_out(asked: int | None, *, trials: int, macs: int, device: str, threads: int) -> Jobs:
+def share_out(asked: int | None, *, trials: int, macs: int, device: str, compute: ComputeSettings) -> Jobs:
     """Chooses how many workers there are, and what each may use.
 
     Args:
@@ -63,25 +67,22 @@ def share_out(asked: int | None, *, trials: int, macs: int, device: str, threads
         trials: of the study; a sampler learns little while too many run at once.
         macs: of the default network, per image.
         device: that the runs use, resolved.
-        threads: CPU threads of the machine's share; 0: all cores.
+        compute: what was asked for: one GPU by its number, or any; so many CPU threads, or all.
     """
-    cores = threads or os.cpu_count() or 1
-    if device.startswith("cuda") and ":" not in device:
-        import torch
-
-        count = torch.cuda.device_count()
-        jobs = asked or min(count, trials)
-        return Jobs(
-            tuple({"device": f"cuda:{number % count}"} for number in range(jobs)),
-            f"{jobs} worker(s) on {count} GPU(s)",
-        )
+    if device.startswith("cuda"):
+        named = ":" in compute.device  # this one, and no other
+        gpus = [device] if named else [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+        jobs = asked or min(len(gpus), trials)
+        machines = tuple({"device": gpus[number % len(gpus)]} for number in range(jobs))
+        return Jobs(machines, f"{jobs} worker{'s'[: jobs > 1]} on {', '.join(gpus)}")
     if device != "cpu":
-        return Jobs(tuple({} for _ in range(asked or 1)), f"{asked or 1} worker(s) on {device}")
-    is_small = macs < _SMALL_NETWORK_MACS
-    chosen = min(cores, max(1, trials // 5)) if is_small else 1
+        jobs = asked or 1
+        return Jobs(tuple({} for _ in range(jobs)), f"{jobs} worker{'s'[: jobs > 1]} on {device}")
+    cores = compute.threads or os.cpu_count() or 1
+    chosen = min(cores, max(1, trials // TRIALS_PER_WORKER)) if macs < _SMALL_NETWORK_MACS else 1
     jobs = asked or chosen
     each = max(1, cores // jobs)
-    why = f"{jobs} worker(s) with {each} of {cores} CPU threads each"
+    why = f"{jobs} worker{'s'[: jobs > 1]}, {each} of {cores} CPU threads each"
     return Jobs(tuple({"threads": each} for _ in range(jobs)), why)
 
 

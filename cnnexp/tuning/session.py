@@ -262,7 +262,7 @@ def _shared_out(prepared: Prepared) -> pool.Jobs:
         trials=plan.wanted,
         macs=table.macs,
         device=assembly.settings.compute.device,
-        threads=plan.base.compute.threads,
+        compute=plan.base.compute,
     )
 
 
