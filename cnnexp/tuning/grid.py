@@ -20,7 +20,7 @@ from cnnexp.tuning.compare import Cell, best_first, effect_of, sentence_of
 from cnnexp.tuning.declared import MODEL, build_grid
 from cnnexp.tuning.finish import command_of
 from cnnexp.tuning.ledger import FINISHED, record_of
-from cnnexp.tuning.listener import StudyListener
+from cnnexp.tuning.listener import GuardedStudy, StudyListener
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.ranges import values_of
 from cnnexp.tuning.result import SweepResult
@@ -69,7 +69,7 @@ def sweep(
         UserError: a setting, the grid, the data, the model, the storage or the store cannot work as asked.
     """
     resolved, given = read_settings(GridSettings, config, resume, settings)
-    told = StudyListener() if listener is None else listener
+    told = GuardedStudy(StudyListener() if listener is None else listener)
     prepared = _prepared(resolved, given, told, many=many)
 
     def finish(ended: Ended) -> SweepResult:

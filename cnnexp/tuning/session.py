@@ -6,6 +6,7 @@ settings -> store, plug-ins -> data and a first network (all bad input is found 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,9 +18,10 @@ from optuna.study import Study
 from cnnexp.errors import Fault, ModelError, SettingsError, UserError
 from cnnexp.experiment.assemble import Assembly, assemble
 from cnnexp.experiment.entry import with_absolute_paths
-from cnnexp.experiment.run import closed_truthfully
+from cnnexp.experiment.run import PROJECT_RUN, closed_truthfully
 from cnnexp.models import layer_table
 from cnnexp.plugins import load_plugin
+from cnnexp.process import STARTED_BY
 from cnnexp.settings import Given, Settings, from_environment, read_settings_file, resolve_as
 from cnnexp.settings.tuning import StudyOf
 from cnnexp.tracking.run import Run
@@ -210,7 +212,7 @@ def conduct(
         storage = open_storage(plan.storage, heartbeat=plan.study.heartbeat)
         make_or_join(plan, storage, prepared.assembly.dataset.digest, queued, prepared.given)
     study, ledger = load_study(plan, storage)
-    interrupt = Interrupt()
+    interrupt = Interrupt(parent=STARTED_BY if PROJECT_RUN in os.environ else None)
     with ExitStack() as stack:
         stack.enter_context(interrupt)
         run = open_parent(store, plan, study, note=listener.note)
