@@ -21,7 +21,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 # Settings given as repeated NAME=VALUE; the values of ranges stay text.
 PAIRS = {"model_args": "--set", "tags": "--tag", "space": "--space", "vary": "--vary"}
 TEXTS = ("tags", "space", "vary")
+PAIR_FORMS = {"space": "NAME[=RANGE]", "vary": "NAME=A,B,..."}
 GROUP_TITLES = {
+    "search": "Search",
+    "sweep": "Grid",
+    "study": "Study",
     "network": "Model",
     "data": "Data",
     "optimization": "Optimization",
@@ -29,9 +33,6 @@ GROUP_TITLES = {
     "compute": "Compute",
     "tracking": "Tracking",
     "plugins": "Own code",
-    "search": "Search",
-    "sweep": "Grid",
-    "study": "Study",
 }
 
 
@@ -95,7 +96,7 @@ def _option(declaration: Declaration) -> Callable[[Command], Command]:
     default = declaration.default
     option: dict[str, Any] = {"default": None, "help": f"{field.description}{_shown(default)}"}
     if name in PAIRS:
-        option |= {"multiple": True, "metavar": "NAME=VALUE"}
+        option |= {"multiple": True, "metavar": PAIR_FORMS.get(name, "NAME=VALUE")}
     elif isinstance(default, tuple):
         option |= {"multiple": True, "metavar": "FILE|MODULE" if name == "plugin" else "NAME"}
     elif isinstance(default, bool):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import click
 from rich.markup import escape
 from rich.table import Table
 
 from cnnexp.cli.tables import print_rows
 from cnnexp.cli.terminal import Terminal, bold, completed
 from cnnexp.experiment.listener import RunFacts
+from cnnexp.tracking.environment import without_passwords
+from cnnexp.tracking.ui import is_server, ui_page
+from cnnexp.tracking.views import study_view
 from cnnexp.training.events import EpochReport, Status
 from cnnexp.tuning.listener import StudyFacts, StudyListener, TrialFacts
 from cnnexp.tuning.report import improvement_sentence
@@ -18,6 +23,7 @@ from cnnexp.tuning.report import improvement_sentence
 if TYPE_CHECKING:
     from cnnexp.tuning.result import StudyResult
 
+COUNTS = ("parameters", "macs")
 WORDS = {"COMPLETE": "", "PRUNED": "pruned", "FAIL": "failed"}
 
 
@@ -29,13 +35,17 @@ class StudyTerminal(Terminal, StudyListener):
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
         self._wanted = 0
+        self._objectives: tuple[str, ...] = ()
         self._refits = False
 
     def study_started(self, facts: StudyFacts) -> None:
         """Says what is searched, where and by whom."""
-        self._wanted = facts.wanted
-        space = ", ".join(f"{name} {text}" for name, text in facts.space.items())
-        self.say(f"{self.kind} [bold]{escape(facts.name)}[/]: {escape(facts.what)}, {escape(facts.workers)}")
+        self._wanted, self._objectives = facts.wanted, facts.objectives
+        ranges = {name.partition(".")[0]: text for name, text in facts.space.items()}  # of layers once
+        space = ", ".join(f"{name} {text}" for name, text in ranges.items())
+        count = f"{facts.wanted} trials" if facts.wanted > 1 else "1 trial"
+        how = f"{facts.what}, {count}, {facts.workers}"
+        self.say(f"{self.kind} [bold]{escape(facts.name)}[/]: {escape(how)}")
         self.say(f"{self.done}: {escape(space)}")
         if facts.finished:
             self.say(f"{facts.finished} of {facts.wanted} trials are finished already")
@@ -44,13 +54,13 @@ class StudyTerminal(Terminal, StudyListener):
     def trial_ended(self, facts: TrialFacts) -> None:
         """Says a trial's result in one line."""
         width = len(str(self._wanted))
-        value = ", ".join(f"{value:.4g}" for value in facts.values) or WORDS[facts.state]
-        best = f"  best {facts.best[0]:.4f} (trial {facts.best[1]})" if facts.best else ""
-        params = " ".join(f"{name}={_short(given)}" for name, given in facts.params.items())
+        found = zip(self._objectives, facts.values, strict=False)
+        value = ", ".join(_measured(*one) for one in found) or WORDS[facts.state]
+        best = "  best" if facts.best is not None and facts.best[1] == facts.number else ""
         why = f"  {facts.reason}" if facts.state == "FAIL" or "never trained" in facts.reason else ""
         self.say(
-            f"trial {facts.number:>{width}}  {value:<7}{facts.seconds:6.1f} s{best}  "
-            f"{escape(params)}{escape(why)}"
+            f"trial {facts.number:>{width}}  {value:<7}{facts.seconds:6.1f} s  "
+            f"{escape(_candidate(facts.params))}{best}{escape(why)}"
         )
         self.bar("trials", facts.finished, self._wanted)
 
@@ -88,10 +98,9 @@ def say_study(result: StudyResult) -> None:
     table.add_column(overflow="fold")
     table.add_row("study", f"{escape(result.name)}: {escape(result.outcome.reason)}")
     if result.best is not None:
-        found = ", ".join(
-            f"{name} {value:.4g}" for name, value in zip(result.objectives, result.best.values, strict=True)
-        )
-        params = " ".join(f"{name}={_short(given)}" for name, given in result.best.params.items())
+        pairs = zip(result.objectives, result.best.values, strict=True)
+        found = ", ".join(f"{name} {_measured(name, value)}" for name, value in pairs)
+        params = _candidate(result.best.params)
         table.add_row("best", f"trial {result.best.number}: {found}  {escape(params)}")
     if len(result.front) > 1:
         table.add_row(
@@ -107,12 +116,30 @@ def say_study(result: StudyResult) -> None:
     if result.command:
         table.add_row("repeat", bold(result.command))
     table.add_row("storage", escape(result.storage))
-    table.add_row("look", bold(completed("cnnexp ui", result.tracking, "experiment")))
+    look = f"cnnexp ui --study {shlex.quote(result.name)}"
+    table.add_row("look", bold(completed(look, result.tracking)))
     if result.outcome.status is not Status.COMPLETED:
         table.add_row(
             "go on", bold(completed(f"cnnexp tune --resume {shlex.quote(result.name)}", result.tracking))
         )
     print_rows(table)
+    if is_server(result.tracking_uri):  # not in the table, which would break a long address into lines
+        address = without_passwords(result.tracking_uri).replace("***@", "")
+        click.echo(ui_page(address, result.experiment_id, study_view(result.name)))
+
+
+def _candidate(params: Mapping[str, object]) -> str:
+    """Returns a candidate in few words: `widths=32,64` for a depth and the width of each layer."""
+    lists: dict[str, list[str]] = {}
+    for name, value in params.items():
+        lists.setdefault(name.partition(".")[0], []).append(_short(value))
+    if any("." in name for name in params):  # then the list tells its own length
+        lists.pop("depth", None)
+    return " ".join(f"{name}={','.join(values)}" for name, values in lists.items())
+
+
+def _measured(objective: str, value: float) -> str:
+    return f"{value:,.0f}" if objective in COUNTS else f"{value:.4f}"
 
 
 def _short(value: object) -> str:

@@ -23,18 +23,20 @@ class SearchSettings(Group):
     )
     space: Annotated[dict[str, Any], BeforeValidator(mapping_from_text)] = Field(
         {},
-        description="Searched settings and model arguments: lr=1e-4..1e-1:log, kernel_size=3,5,7, "
-        "depth=1..4, batch_size=16..256:log2, or a name alone for its own range; else the model's arguments, "
-        "lr and batch_size.",
+        description="What is searched, a setting or a model argument each: lr=1e-4..1e-1:log, "
+        "kernel_size=3,5,7, depth=1..4, batch_size=16..256:log2, or a name alone for its own range; else the "
+        "model's arguments, lr and batch_size.",
     )
     sampler: Literal["tpe", "random", "gp", "qmc", "cmaes", "nsga2", "grid"] = Field(
-        "tpe", description="How candidates are proposed."
+        "tpe", description="Who proposes candidates."
     )
     pruner: Literal["median", "hyperband", "successive-halving", "percentile", "none"] = Field(
-        "median", description="Which trials are ended before their last epoch."
+        "median", description="Who ends hopeless trials before their last epoch."
     )
     objective: Annotated[tuple[Objective, ...], BeforeValidator(one_or_more)] = Field(
-        (), description="What is optimised, several for a Pareto front; else what --monitor says."
+        (),
+        description=f"What is optimised: {', '.join(OBJECTIVES)}; several for a Pareto front; else what "
+        "--monitor says.",
     )
     repeats: int = Field(
         1, ge=1, le=100, description="Seeds each candidate is trained with; the mean counts."
@@ -61,13 +63,20 @@ class StudySettings(Group):
     """Where a study is kept, and who works on it."""
 
     study: Annotated[str | None, OrNone] = Field(
-        None, max_length=200, description="Name of the study; the same command goes on with the same study."
+        None,
+        max_length=200,
+        description="Name; else made from model, data and settings, so that the same command finds it again.",
     )
     storage: Annotated[str | None, OrNone] = Field(
-        None, description="Optuna storage: sqlite:///FILE, postgresql://…, mysql://…; else optuna.db here."
+        None,
+        description="Optuna storage: sqlite:///FILE, postgresql://…, mysql://…; else optuna.db beside the "
+        "MLflow store.",
     )
     jobs: Annotated[int | None, OrNone] = Field(
-        None, ge=1, le=1024, description="Worker processes on this machine; else chosen, and said."
+        None,
+        ge=1,
+        le=1024,
+        description="Worker processes on this machine; else by cores, GPUs and model size.",
     )
     max_failures: int = Field(
         10, ge=1, description="Trials that may fail in a row before the study is given up."
@@ -76,10 +85,10 @@ class StudySettings(Group):
         10,
         ge=1,
         le=3600,
-        description="Seconds between signs of life of a worker; three missing ones are its end.",
+        description="Seconds between signs of life of a worker; three missing ones count as its death.",
     )
     engine: Literal["local", "dask"] = Field(
-        "local", description="Who starts the workers: this command, or a Dask cluster (--workers: how many)."
+        "local", description="Who starts the workers: this command, or a Dask cluster (--workers of them)."
     )
     cluster: Annotated[str | None, OrNone] = Field(
         None, description="Address of the Dask scheduler (engine dask); else a cluster of this machine."

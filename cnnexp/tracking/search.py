@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as MlflowRun
 
+_OWN_RUN = "tags.kind != 'trial'"  # of a study
 _LISTED = 10  # candidates that a message about an ambiguous name shows
 
 
@@ -73,6 +74,28 @@ def runs_of_study(client: MlflowClient, study: str) -> list[str]:
             return found
 
 
+def experiment_of_study(client: MlflowClient, study: str) -> str:
+    """Returns the id of the experiment that a study's own run is in.
+
+    Raises:
+        TrackingError: no such study in this store.
+    """
+    names = list(_experiment_names(client))
+    found = client.search_runs(names, f"{_of_study(study)} and {_OWN_RUN}", max_results=1)
+    if not found:
+        raise _unknown_study(client, study)
+    return str(found[0].info.experiment_id)
+
+
+def _unknown_study(client: MlflowClient, study: str) -> TrackingError:
+    runs = client.search_runs(list(_experiment_names(client)), f"tags.study != '' and {_OWN_RUN}")
+    studies = {one.data.tags["study"] for one in runs}
+    return TrackingError(
+        f"no study {study!r} in this store{did_you_mean(study, studies)} "
+        f"Studies: {', '.join(sorted(studies)) or 'none'}."
+    )
+
+
 def _of_study(study: str) -> str:
     quote = '"' if "'" in study else "'"
     return f"tags.study = {quote}{study}{quote}"
@@ -94,11 +117,7 @@ def find_trial(client: MlflowClient, study: str, number: int) -> str:
     if trials:
         last = trials[0].data.tags["trial_number"]
         raise TrackingError(f"study {study!r} has no trial {number}; its latest is {last}.")
-    studies = {one.data.tags["study"] for one in client.search_runs(names, "tags.kind = 'study'")}
-    raise TrackingError(
-        f"no study {study!r} in this store{did_you_mean(study, studies)} "
-        f"Studies: {', '.join(sorted(studies)) or 'none'}."
-    )
+    raise _unknown_study(client, study)
 
 
 def find_run(client: MlflowClient, text: str) -> str:

@@ -15,7 +15,7 @@ from cnnexp.tracking.opening import Opened, brief, open_client, tracking_errors
 from cnnexp.tracking.run import DESCRIPTION, REASON, STATUS, Run
 from cnnexp.tracking.run_folder import folder_of
 from cnnexp.tracking.search import RunRow
-from cnnexp.tracking.views import BEST, runs_path, standard_views
+from cnnexp.tracking.views import BEST, TAG_PREFIX, runs_path, standard_views, study_view
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -121,12 +121,25 @@ class Store:
         return any(self.is_at_work(run_id) for run_id in self._runs_of_study(study))
 
     def delete_study_runs(self, study: str) -> int:
-        """Deletes the run of a study and those of its trials, as MLflow deletes; returns how many."""
+        """Deletes a study's run, those of its trials, and its saved view; returns how many runs."""
         run_ids = self._runs_of_study(study)
         with tracking_errors(f"the runs of study {study!r} cannot be deleted"):
             for run_id in run_ids:
                 self.client.delete_run(run_id)
+            view = TAG_PREFIX + study_view(study)
+            for one in self.client.search_experiments():
+                if view in one.tags:
+                    self.client.delete_experiment_tag(one.experiment_id, view)
         return len(run_ids)
+
+    def experiment_of_study(self, study: str) -> str:
+        """Returns the id of the experiment that a study's run is in.
+
+        Raises:
+            TrackingError: there is none.
+        """
+        with tracking_errors("studies cannot be searched"):
+            return search.experiment_of_study(self.client, study)
 
     def _runs_of_study(self, study: str) -> list[str]:
         with tracking_errors(f"the runs of study {study!r} cannot be searched"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from urllib.parse import urlencode
 TAG_PREFIX = "mlflow.sharedViewState."
 BEST = "cnnexp-best"
 CURVES = "cnnexp-curves"
+_NO_TRIALS = "tags.kind != 'trial'"  # a study is one run here; its trials have a view of their own
 
 # Any fixed time does: a tag that named the present would be rewritten at every start. (1 January 2026, ms.)
 _WRITTEN_AT = 1_767_225_600_000
@@ -75,10 +77,22 @@ def standard_views() -> dict[str, str]:
     charts = (("Loss", ("train/loss", "val/loss")), ("Accuracy", ("train/accuracy", "val/accuracy")))
     return dict(
         (
-            view_tag(BEST, "best first", columns=BEST_COLUMNS, order_by=order),
-            view_tag(CURVES, "curves", columns=BEST_COLUMNS, order_by=order, charts=charts),
+            view_tag(BEST, "best first", columns=BEST_COLUMNS, order_by=order, search_filter=_NO_TRIALS),
+            view_tag(
+                CURVES,
+                "curves",
+                columns=BEST_COLUMNS,
+                order_by=order,
+                search_filter=_NO_TRIALS,
+                charts=charts,
+            ),
         )
     )
+
+
+def study_view(study: str) -> str:
+    """Returns the name, in links, of the view of a study's trials; MLflow takes few signs in it."""
+    return "cnnexp-study-" + re.sub(r"[^\w.-]", "_", study)
 
 
 def runs_path(experiment_id: str, view: str = BEST) -> str:

@@ -14,6 +14,7 @@ from cnnexp.tuning.ranges import parse_range, values_of
 from cnnexp.tuning.space import DEPTH, Dimension, Space, base_arguments
 
 MODEL = "model"
+_VERBS = {"--space": "be searched", "--vary": "vary"}
 ALWAYS_SEARCHED = ("lr", "batch_size")  # where nothing else is asked for, beside the model's own arguments
 # What a study decides as a whole: trials could not be compared, or would not be trials.
 FIXED = frozenset(
@@ -104,9 +105,17 @@ def build_grid(asked: Mapping[str, Any], base: Settings) -> Space:
         SettingsError: unknown names, values that cannot be; all of them are listed.
     """
     targets, list_argument = _targets(base)
+    faults = []
+    if "seed" in asked:
+        faults.append(Fault("seed", asked["seed"], "varies by --seeds, the number of seeds.", "--vary"))
     if MODEL in asked:
-        targets = {name: one for name, one in targets.items() if not one.is_argument}
-        list_argument = None
+        faults += [
+            Fault(name, asked[name], "is an argument of one model, and cannot vary beside model.", "--vary")
+            for name, one in targets.items()
+            if one.is_argument and name in asked
+        ]
+    if faults:
+        raise SettingsError(faults)
     targets = {MODEL: _Target(str, None, is_argument=False, words=MODELS.names()), **targets}
     found = _dimensions(asked, targets, "--vary")
     if not found:
@@ -136,7 +145,9 @@ def _dimensions(
     for given_name, given in asked.items():
         name = given_name.replace("-", "_")
         try:
-            found[name] = Dimension(name, _range(name, given, targets), targets[name].is_argument)
+            found[name] = Dimension(
+                name, _range(name, given, targets, _VERBS[origin]), targets[name].is_argument
+            )
         except ValueError as error:
             faults.append(Fault(given_name, given, str(error), origin))
     if faults:
@@ -157,11 +168,11 @@ def _with_places(found: Mapping[str, Dimension], argument: str, base: Settings) 
     yield from (one for name, one in found.items() if name not in (argument, DEPTH))
 
 
-def _range(name: str, given: object, targets: Mapping[str, _Target]) -> SearchRange:
+def _range(name: str, given: object, targets: Mapping[str, _Target], verb: str) -> SearchRange:
     if name in FIXED and name not in targets:
-        raise ValueError("is the same for all trials of a study and cannot be searched.")
+        raise ValueError(f"is the same for all trials of a study and cannot {verb}.")
     if name not in targets:
-        raise ValueError(f"cannot be searched{did_you_mean(name, targets)} Known: {', '.join(targets)}.")
+        raise ValueError(f"cannot {verb}{did_you_mean(name, targets)} Known: {', '.join(targets)}.")
     target = targets[name]
     if given is None or given == "":
         if target.declared is None:
@@ -169,6 +180,8 @@ def _range(name: str, given: object, targets: Mapping[str, _Target]) -> SearchRa
         return target.declared
     asked = parse_range(given, target.kind)
     if target.words and isinstance(asked, Choice):
+        if "none" in target.words:  # a word like the others here: augment=none,flip
+            asked = Choice(tuple("none" if value is None else value for value in asked.values))
         for value in asked.values:
             if value not in target.words:
                 raise ValueError(f"{value!r} is not one of {', '.join(target.words)}.")

@@ -10,6 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from cnnexp.experiment.run import PROJECT_RUN
+from cnnexp.tracking import views
 from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import Store
 from cnnexp.tracking.views import view_tag
@@ -21,7 +22,6 @@ from cnnexp.tuning.storage import hidden
 from cnnexp.tuning.study import PARENT_RUN
 
 WRITE_SECONDS = 2.0  # between two looks at the study: each reads its new trials from the storage
-VIEW = "cnnexp-study-"
 
 
 def open_parent(store: Store, plan: Plan, study: Study, *, note: Callable[[str], None]) -> Run | None:
@@ -120,16 +120,20 @@ class Progress:
 
 
 def study_view(plan: Plan) -> tuple[str, str]:
-    """Returns the saved view of a study's trials, best first, the searched params as columns."""
-    metric = METRIC.get(plan.objectives[0], plan.objectives[0])
-    columns = [f"metrics.{METRIC.get(one, one)}" for one in plan.objectives]
-    columns += [f"params.{one.name}" for one in plan.space.dimensions]
-    columns += ["tags.trial_state", "metrics.parameters", "metrics.seconds", "attributes.Duration"]
+    """Returns the saved view of a study's trials, best first, the searched params as columns.
+
+    What every trial has stands before the places of a list, which are many and often absent (0).
+    """
+    measured = [f"metrics.{METRIC.get(one, one)}" for one in plan.objectives]
+    params = sorted(plan.space.dimensions, key=lambda one: one.place > 0)
+    columns = [*measured, *(f"params.{one.name}" for one in params), "tags.trial_state"]
+    columns += ["metrics.parameters", "attributes.Duration"]
+    quote = '"' if "'" in plan.name else "'"
     return view_tag(
-        VIEW + plan.name,
+        views.study_view(plan.name),
         f"trials of {plan.name}",
         columns=list(dict.fromkeys(columns)),
-        order_by=f"metrics.{metric}",
-        search_filter=f"tags.study = '{plan.name}' and tags.kind = 'trial'",
+        order_by=measured[0],
+        search_filter=f"tags.study = {quote}{plan.name}{quote} and tags.kind = 'trial'",
         ascending=not plan.maximizes,
     )

@@ -140,3 +140,20 @@ def test_an_experiment_that_is_not_there_is_not_made(ready_store: str) -> None:
     said = output(start(HEALTHY, None, "--experiment", "animal"))
     assert said.startswith("Error: no experiment 'animal' in this store; did you mean 'animals'?")
     assert {one.name for one in client.search_experiments()} == {"Default", "animals"}
+
+
+def test_the_ui_opens_at_a_study_and_knows_those_there_are(ready_store: str) -> None:
+    client = MlflowClient(ready_store)
+    mine = client.create_experiment("mine")
+    for kind in ("study", "trial"):
+        client.create_run(mine, tags={"kind": kind, "study": "it's a/b"})
+    said = output(start(HEALTHY, None, "--study", "it is a/b"))
+    assert said == (
+        "Error: no study 'it is a/b' in this store; did you mean \"it's a/b\"? Studies: it's a/b.\n"
+    )
+    process = start(HEALTHY, free_port(), "--study", "it's a/b")
+    page = printed_page(process)
+    process.terminate()
+    output(process)
+    assert f"/#/experiments/{mine}/runs?" in page
+    assert page.endswith("viewStateShareKey=cnnexp-study-it_s_a_b\n")

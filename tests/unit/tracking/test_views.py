@@ -51,6 +51,11 @@ def test_best_first_sorts_by_validation_accuracy_largest_first() -> None:
     assert len(state["selectedColumns"]) == len(BEST_COLUMNS)
 
 
+def test_trials_of_studies_are_in_none_of_the_standard_views() -> None:
+    searches = [decoded(view)[1]["searchFilter"] for view in standard_views().values()]
+    assert searches == ["tags.kind != 'trial'"] * 2
+
+
 def test_curves_draw_training_and_validation_together_against_the_epoch() -> None:
     _, state = decoded(standard_views()[TAG_PREFIX + CURVES])
     cards = state["compareRunCharts"]
