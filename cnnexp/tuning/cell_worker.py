@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnexp.tuning.cells import queue_missing
+from cnnexp.tuning.cells import CellLedger, queue_missing
 from cnnexp.tuning.worker import Worker
 
 
@@ -12,4 +12,5 @@ class CellWorker(Worker):
     def bury_dead(self) -> None:
         """Ends trials whose worker is gone, and queues again what was interrupted."""
         super().bury_dead()
+        assert isinstance(self.ledger, CellLedger)
         queue_missing(self.study, self.ledger, self.plan)

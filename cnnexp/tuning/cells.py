@@ -12,20 +12,42 @@ from cnnexp.tuning.storage import opened_first
 
 
 class CellLedger(Ledger):
-    """Counts a failed trial too: a cell that cannot be trained is a finding, and no other takes its place."""
+    """Counts places: each once, and those of the wanted seeds only.
+
+    A failed trial counts too: a cell that cannot be trained is a finding, and no other takes its place.
+
+    Args:
+        wanted: places of the sweep.
+    """
+
+    def __init__(self, wanted: int) -> None:
+        super().__init__()
+        self._wanted = wanted
 
     def finished(self) -> list[FrozenTrial]:
-        """Returns the trials that count."""
-        return [one for one in self.trials() if one.state in FINISHED or has_failed(one)]
+        """Returns the trials that count, one a place."""
+        first = {self.place_of(one): one for one in reversed(self.trials()) if _is_over(one)}
+        return [one for place, one in first.items() if place < self._wanted]
 
     def num_used(self) -> int:
-        """Returns how many trials count, run or wait."""
-        return sum(one.state in USED or has_failed(one) for one in self.trials())
+        """Returns how many places are trained, run or wait."""
+        return len(self.used())
+
+    def used(self) -> set[int]:
+        """Returns the places that are trained, run or wait."""
+        places = (record_of(one).place for one in self.trials() if one.state in USED or has_failed(one))
+        return {place for place in places if place < self._wanted}
 
     def is_admitted(self, number: int, wanted: int) -> bool:
-        """Tells whether a trial may run: fewer than `wanted` before it count or may still count."""
-        before = (one for one in self.trials() if one.number < number)
-        return sum(one.state in USED or has_failed(one) for one in before) < wanted
+        """Tells whether a trial may run: its place is wanted, and no earlier trial has it."""
+        before = [one for one in self.trials() if one.number <= number]
+        place = record_of(before[-1]).place
+        taken = (one for one in before[:-1] if one.state in USED or has_failed(one))
+        return 0 <= place < wanted and all(record_of(one).place != place for one in taken)
+
+
+def _is_over(trial: FrozenTrial) -> bool:
+    return trial.state in FINISHED or has_failed(trial)
 
 
 def has_failed(trial: FrozenTrial) -> bool:
@@ -42,12 +64,12 @@ def queue_of(plan: Plan) -> list[tuple[Params, int]]:
     return [(cell, repeat) for repeat in range(plan.wanted // len(cells)) for cell in cells]
 
 
-def queue_missing(study: Study, ledger: Ledger, plan: Plan) -> None:
+def queue_missing(study: Study, ledger: CellLedger, plan: Plan) -> None:
     """Queues the places that no trial has or had: they were interrupted, or there are more seeds now."""
     if ledger.num_used() >= plan.wanted:
         return
     with opened_first(plan.storage):  # of several workers that miss a place one queues it
-        there = {record_of(one).place for one in ledger.trials() if one.state in USED or has_failed(one)}
+        there = ledger.used()
         for place, (params, repeat) in enumerate(queue_of(plan)):
             if place not in there:
                 record = TrialRecord(place=place, repeat=repeat)

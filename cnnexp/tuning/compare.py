@@ -88,12 +88,12 @@ def effect_of(setting: str, cells: Sequence[Cell]) -> Effect:
 
     A combination that lacks a value, or a seed of one, is left out: it would favour the values that remain.
     """
-    groups = whole_groups(setting, cells)
+    groups, seeds = whole_groups(setting, cells)
     counts = (len(groups), _num_groups(setting, cells) - len(groups))
     if not groups:
         return Effect(setting, {}, *counts)
     by_value = {
-        value: tuple(fmean(group[value].accuracies[seed] for group in groups) for seed in seeds_of(cells))
+        value: tuple(fmean(group[value].accuracies[seed] for group in groups) for seed in seeds)
         for value in groups[0]
     }
     if len(by_value) == 1:
@@ -103,21 +103,29 @@ def effect_of(setting: str, cells: Sequence[Cell]) -> Effect:
     return Effect(setting, by_value, *counts, best, second, difference, interval)
 
 
-def whole_groups(setting: str, cells: Sequence[Cell]) -> list[dict[Any, Cell]]:
-    """Returns, for each combination of the other settings that is whole, the cell of every value.
+def whole_groups(setting: str, cells: Sequence[Cell]) -> tuple[list[dict[Any, Cell]], list[int]]:
+    """Returns a cell of every value for each combination of the other settings that is whole, and the seeds.
 
-    Values that nothing could be trained with are left out of all.
+    Values that nothing could be trained with are left out of all. Where not every cell has every seed (a
+    sweep that was stopped, say), the rarest seeds are given up as long as that keeps more results.
     """
-    seeds = set(seeds_of(cells))
     values = [value for value in _values(setting, cells) if _is_trained(setting, value, cells)]
     groups: dict[Hashable, dict[Any, Cell]] = {}
     for cell in cells:
         groups.setdefault(_others(setting, cell), {})[cell.params[setting]] = cell
-    return [
-        {value: group[value] for value in values}
-        for group in groups.values()
-        if values and all(value in group and set(group[value].accuracies) == seeds for value in values)
-    ]
+    full = [one for one in groups.values() if values and all(value in one for value in values)]
+    often = sorted(seeds_of(cells), key=lambda seed: (-sum(seed in one.accuracies for one in cells), seed))
+    kept: tuple[list[dict[Any, Cell]], list[int]] = ([], [])
+    for count in range(1, len(often) + 1):
+        seeds = sorted(often[:count])
+        whole = [
+            {value: group[value] for value in values}
+            for group in full
+            if all(seed in group[value].accuracies for value in values for seed in seeds)
+        ]
+        if whole and len(whole) * count >= len(kept[0]) * len(kept[1]):
+            kept = (whole, seeds)
+    return kept
 
 
 def seeds_of(cells: Sequence[Cell]) -> list[int]:
@@ -154,6 +162,8 @@ def finding_of(effect: Effect) -> str:
     if effect.second is None:
         return f"{name}: only {text_of(next(iter(effect.by_value)))} could be trained"
     best, second = text_of(effect.best), text_of(effect.second)
+    if effect.difference == 0:
+        return f"{name}: {best} and {second} are equally good"
     points = f"{100 * effect.difference:.1f} points"
     if effect.interval is None:
         return f"{name}: {best} is {points} ahead of {second}, but one seed cannot tell this from chance"

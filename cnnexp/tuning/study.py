@@ -59,7 +59,7 @@ def load_study(plan: Plan, storage: RDBStorage) -> tuple[Study, Ledger]:
     Raises:
         StudyError: there is no such study.
     """
-    ledger = CellLedger() if plan.is_sweep else Ledger()
+    ledger = CellLedger(plan.wanted) if plan.is_sweep else Ledger()
     factory = sampler_factory(plan.sampler, num_objectives=len(plan.objectives))
     sampler = SeededSampler(factory, plan.space, ledger, plan.base.training.seed)
     pruner = build_pruner(plan.pruner if plan.is_pruned else "none", epochs=plan.base.training.epochs)

@@ -104,7 +104,7 @@ def series_of(effect: Effect, cells: Sequence[Cell], curves: Mapping[str, Curves
     The mean is over the combinations of the other settings that have every value; curves of runs that ended
     early end all curves of their value, for a mean over those that remain would favour them.
     """
-    groups, seeds = whole_groups(effect.setting, cells), seeds_of(cells)
+    groups, seeds = whole_groups(effect.setting, cells)
     series: dict[str, Series] = {}
     for value in effect.by_value:
         runs = [[group[value].run_ids[seed] for group in groups] for seed in seeds]
