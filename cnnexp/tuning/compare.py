@@ -58,6 +58,7 @@ class Effect:
         by_value: value to its mean accuracy with each seed; values that nothing was trained with are absent.
         num_combinations: of the other settings, in which every value was trained with every seed.
         left_out: combinations in which one was missing.
+        untrained: values that nothing was trained with.
         best, second: values; None where there is nothing to compare.
         difference: best minus second, in [0, 1].
         interval: of the difference, 95 %; None with one seed.
@@ -67,6 +68,7 @@ class Effect:
     by_value: Mapping[Any, tuple[float, ...]]
     num_combinations: int
     left_out: int
+    untrained: tuple[Any, ...] = ()
     best: Any = None
     second: Any = None
     difference: float = 0.0
@@ -89,7 +91,8 @@ def effect_of(setting: str, cells: Sequence[Cell]) -> Effect:
     A combination that lacks a value, or a seed of one, is left out: it would favour the values that remain.
     """
     groups, seeds = whole_groups(setting, cells)
-    counts = (len(groups), _num_groups(setting, cells) - len(groups))
+    untrained = tuple(one for one in _values(setting, cells) if not _is_trained(setting, one, cells))
+    counts = (len(groups), _num_groups(setting, cells) - len(groups), untrained)
     if not groups:
         return Effect(setting, {}, *counts)
     by_value = {
@@ -179,6 +182,8 @@ def sentence_of(effect: Effect) -> str:
     if effect.interval is not None:
         low, high = (f"{100 * bound:+.1f}" for bound in effect.interval)
         parts.append(f" (95 % interval {low} to {high})")
+    if effect.by_value and effect.untrained:
+        parts.append(f"; not trained: {', '.join(map(text_of, effect.untrained))}")
     if effect.by_value and effect.left_out:
         parts.append(f"; {effect.left_out} combination(s) of the others are left out, lacking a value")
     return "".join(parts) + "."

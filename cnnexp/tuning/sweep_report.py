@@ -137,8 +137,9 @@ def _best_title(trained: Sequence[Cell]) -> str:
 
 def _about(effect: Effect) -> str:
     num_seeds = max(map(len, effect.by_value.values()))
-    what = f"mean of {effect.num_combinations} combinations" if effect.num_combinations > 1 else "mean"
-    return f"{what}, ± 1 sd of {num_seeds} seeds" if num_seeds > 1 else f"{what}, one seed"
+    seeds = f"mean and ± 1 sd of {num_seeds} seeds" if num_seeds > 1 else "one seed"
+    combinations = effect.num_combinations
+    return f"{seeds}, over {combinations} combinations of the others" if combinations > 1 else seeds
 
 
 def _effects_title(effects: Sequence[Effect]) -> str:

@@ -82,9 +82,11 @@ def test_a_combination_that_lacks_a_value_favours_nobody() -> None:
 
 def test_a_value_that_nothing_was_trained_with_is_left_out() -> None:
     cells = [cell({"depth": 1}, 0.5, 0.6), cell({"depth": 2}, 0.8, 0.9), cell({"depth": 9})]
-    assert list(effect_of("depth", cells).by_value) == [1, 2]
+    effect = effect_of("depth", cells)
+    assert list(effect.by_value) == [1, 2]
+    assert sentence_of(effect).endswith("; not trained: 9.")
     only = effect_of("depth", cells[1:])
-    assert sentence_of(only) == "depth: only 2 could be trained."
+    assert sentence_of(only) == "depth: only 2 could be trained; not trained: 9."
 
 
 def test_nothing_trained_cannot_be_compared() -> None:
