@@ -126,7 +126,7 @@ def study_view(plan: Plan) -> tuple[str, str]:
     """
     measured = [f"metrics.{METRIC.get(one, one)}" for one in plan.objectives]
     params = sorted(plan.space.dimensions, key=lambda one: one.place > 0)
-    columns = [*measured, *(f"params.{one.name}" for one in params), "tags.trial_state"]
+    columns = [*measured, "tags.trial_state", *(f"params.{one.name}" for one in params)]
     columns += ["metrics.parameters", "attributes.Duration"]
     quote = '"' if "'" in plan.name else "'"
     return view_tag(
