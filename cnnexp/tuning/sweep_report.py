@@ -128,7 +128,7 @@ def _label(cell: Cell) -> str:
 def _best_title(trained: Sequence[Cell]) -> str:
     mean, sd = trained[0].accuracy or (0.0, None)
     spread = "" if sd is None else f" ± {100 * sd:.1f}"
-    seeds = len(seeds_of(trained))
+    seeds = len(trained[0].accuracies)
     return (
         f"{_label(trained[0])} leads {len(trained)} cells: validation accuracy {100 * mean:.1f}{spread} % "
         f"({seeds} seed{'s' if seeds > 1 else ''})"
@@ -151,7 +151,8 @@ def _effects_title(effects: Sequence[Effect]) -> str:
     if not told and any(one.interval for one in effects):
         return "The seeds differ as much as the settings: no best value can be told from the second"
     most = max(told or effects, key=spread)
+    hint = "" if told else "; one seed only hints"
     return (
         f"{most.setting} moves validation accuracy most: {100 * spread(most):.1f} points between its best "
-        "and its worst value"
+        f"and its worst value{hint}"
     )
