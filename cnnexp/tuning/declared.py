@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, get_args, get_origin
 
 from cnnexp.errors import Fault, SettingsError, did_you_mean
-from cnnexp.models import MODELS
-from cnnexp.settings import Choice, SearchRange, Settings, declarations
+from cnnexp.models import MODELS, check_arguments
+from cnnexp.settings import Choice, Given, SearchRange, Settings, declarations, resolve
 from cnnexp.settings.resolve import choices_of
 from cnnexp.tuning.ranges import parse_range, values_of
 from cnnexp.tuning.space import DEPTH, Dimension, Space, base_arguments
@@ -63,12 +64,16 @@ class _Target:
         declared: the range that stands beside the declaration; of a list, that of its items.
         is_argument: of the model.
         words: legal words of a `Literal`.
+        try_out: gives the setting or argument a value; raises a SettingsError where it cannot have it.
+        setting: name by which that error calls it; of `depth` and of items, that of the list.
     """
 
     kind: type
     declared: SearchRange | None
     is_argument: bool
     words: tuple[str, ...] = ()
+    try_out: Callable[[Any], object] = lambda value: value
+    setting: str = ""
 
 
 def build_space(asked: Mapping[str, Any], base: Settings, fixed: frozenset[str] = frozenset()) -> Space:
@@ -148,6 +153,7 @@ def _dimensions(
             found[name] = Dimension(
                 name, _range(name, given, targets, _VERBS[origin]), targets[name].is_argument
             )
+            _refuse_illegal(found[name].range, targets[name])
         except ValueError as error:
             faults.append(Fault(given_name, given, str(error), origin))
     if faults:
@@ -192,20 +198,55 @@ def _targets(base: Settings) -> tuple[dict[str, _Target], str | None]:
     """Returns everything that can be searched by name, and the model's list argument if it has one."""
     found: dict[str, _Target] = {}
     list_argument = None
-    for argument in MODELS.get(base.network.model).arguments():
+    model = MODELS.get(base.network.model)
+
+    def giving(name: str, made: Callable[[Any], object] = lambda value: value) -> Callable[[Any], object]:
+        return lambda value: check_arguments(model, {name: made(value)})
+
+    for argument in model.arguments():
         bare, extras = _taken_apart(argument.annotation)
         declared, words = _declared(extras), choices_of(argument.annotation)
+        name, try_out = argument.name, giving(argument.name)
         if get_origin(bare) is tuple and list_argument is None:
-            list_argument = argument.name
-            found[DEPTH] = _Target(int, declared, is_argument=True)
+            list_argument, items = name, argument.default or (1,)
+            as_deep = giving(name, tuple(items[:1]).__mul__)
+            found[DEPTH] = _Target(int, declared, is_argument=True, try_out=as_deep, setting=name)
             bare, extras = _taken_apart(get_args(bare)[0])
-            declared = _declared(extras)
-        found[argument.name] = _Target(_kind(bare), declared, is_argument=True, words=words)
+            declared, try_out = _declared(extras), giving(name, lambda item: [item])
+        found[name] = _Target(
+            _kind(bare), declared, is_argument=True, words=words, try_out=try_out, setting=name
+        )
     for name, one in declarations().items():
         if name not in FIXED and name not in found:
             kind, declared = _kind(one.field.annotation), _declared(tuple(one.field.metadata))
-            found[name] = _Target(kind, declared, is_argument=False, words=one.choices)
+            found[name] = _Target(
+                kind,
+                declared,
+                is_argument=False,
+                words=one.choices,
+                try_out=partial(_as_setting, name),
+                setting=name,
+            )
     return found, list_argument
+
+
+def _as_setting(name: str, value: object) -> Settings:
+    return resolve({name: Given(value, "")})
+
+
+def _refuse_illegal(one: SearchRange, target: _Target) -> None:
+    """Tries the ends of a range, or its values.
+
+    Raises:
+        ValueError: no run could have one of them.
+    """
+    for value in one.values if isinstance(one, Choice) else (one.low, one.high):
+        try:
+            target.try_out(value)
+        except SettingsError as error:  # also of settings that contradict each other, which vary or are given
+            rules = [fault.rule for fault in error.faults if fault.setting == target.setting]
+            if rules:
+                raise ValueError(f"holds {value!r}; {target.setting} {rules[0]}") from None
 
 
 def _taken_apart(annotation: object) -> tuple[object, tuple[Any, ...]]:

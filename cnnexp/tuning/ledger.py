@@ -66,6 +66,11 @@ def is_void(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and not record_of(trial).failed
 
 
+def params_of(trial: FrozenTrial) -> dict[str, Any]:
+    """Returns a trial's candidate, as far as it is known: a queued one is known before the trial begins."""
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+
+
 class Ledger:
     """Reads a study's trials; bound to the real study, for pruners hand samplers a filtered one."""
 
@@ -90,13 +95,23 @@ class Ledger:
         """Returns the trials that count."""
         return [one for one in self.trials() if one.state in FINISHED]
 
+    def unretried(self) -> list[FrozenTrial]:
+        """Returns the trials whose worker died, for which no other stands in yet.
+
+        Each is tried once more, so it takes a place until then: else who waits for work would take that.
+        """
+        trials = self.trials()
+        retried = {record_of(one).retry_of for one in trials}
+        return [one for one in trials if is_void(one) and _may_retry(one) and one.number not in retried]
+
     def num_used(self) -> int:
         """Returns how many trials have finished, run or wait."""
-        return sum(one.state in USED for one in self.trials())
+        return sum(one.state in USED for one in self.trials()) + len(self.unretried())
 
     def is_admitted(self, number: int, wanted: int) -> bool:
         """Tells whether a trial may run: fewer than `wanted` before it count or may still count."""
-        return sum(one.number < number and one.state in USED for one in self.trials()) < wanted
+        counting = [one for one in self.trials() if one.state in USED] + self.unretried()
+        return sum(one.number < number for one in counting) < wanted
 
     def place_of(self, trial: FrozenTrial | Trial) -> int:
         """Returns a trial's place: its own if it has one, else the trials before it that are not void."""
@@ -119,6 +134,12 @@ class Ledger:
         """Returns why the last trial failed that failed for a reason of its own."""
         reasons = [record_of(one).reason for one in self.trials() if record_of(one).failed]
         return reasons[-1] if reasons else ""
+
+
+def _may_retry(trial: FrozenTrial) -> bool:
+    """Tells of a void trial whether it ended without a word, and is no second attempt itself."""
+    record = record_of(trial)
+    return not record.reason and record.retry_of is None and bool(params_of(trial))
 
 
 def infeasible(trial: FrozenTrial) -> bool:

@@ -21,7 +21,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from cnnexp.tuning.ledger import Ledger, is_void
+from cnnexp.tuning.ledger import Ledger, is_void, params_of
 from cnnexp.tuning.ranges import distribution
 from cnnexp.tuning.space import DEPTH, Key, Params, Space, candidate_key
 from cnnexp.tuning.storage import StudyError
@@ -121,7 +121,7 @@ class SeededSampler(BaseSampler):
 
     def _tried(self, trial: FrozenTrial) -> set[Key]:
         others = (one for one in self._ledger.trials() if one.number != trial.number and not is_void(one))
-        return {candidate_key(one.params or one.system_attrs.get("fixed_params", {})) for one in others}
+        return {candidate_key(params_of(one)) for one in others}
 
 
 class SobolSampler(QMCSampler):

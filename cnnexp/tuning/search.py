@@ -19,6 +19,7 @@ from cnnexp.tuning.finish import finish_study, result_of
 from cnnexp.tuning.listener import GuardedStudy, StudyListener
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.result import StudyResult
+from cnnexp.tuning.sampler import sampler_factory
 from cnnexp.tuning.session import (
     MANY_CELLS,
     Ended,
@@ -143,6 +144,7 @@ def _prepared(
         workers=workers_of(settings),
         deadline=time.time() + limit if limit is not None else None,
     )
+    sampler_factory(plan.sampler, num_objectives=len(plan.objectives))  # refuses one that cannot work here
     assembly = first_assembly(plan, listener)
     if plan.sampler == "grid":
         plan = replace(plan, wanted=_num_cells(plan, given, many=many))
@@ -155,7 +157,8 @@ def _num_cells(plan: Plan, given: Mapping[str, Given], *, many: bool) -> int:
     Raises:
         UserError: a dimension is continuous, or there are too many cells to be meant.
     """
-    cells = sum(1 for _ in plan.space.cells())
+    next(plan.space.cells())  # raises where there are none
+    cells = int(plan.space.num_cells())
     if cells > MANY_CELLS and not many and "trials" not in given:
         raise UserError(
             f"the grid has {cells:,} cells, more than {MANY_CELLS:,}: leave out values, limit it with "

@@ -171,14 +171,14 @@ def first_assembly(plan: Plan, listener: StudyListener) -> Assembly:
     Raises:
         UserError: the data cannot be had, or no candidate can take the images.
     """
-    base = plan.base
+    seed = plan.base.training.seed
     try:
-        return assemble(base, listener)
+        return assemble(plan.settings_of(plan.space.default(plan.base), seed=seed), listener)
     except ModelError as error:  # the defaults cannot take the images, or not in this size: others may
         first = error
-    for params in plan.space.sampled(_TRIES, seed=base.training.seed):
+    for params in plan.space.sampled(_TRIES, seed=seed):
         try:
-            return assemble(plan.settings_of(params, seed=base.training.seed), listener)
+            return assemble(plan.settings_of(params, seed=seed), listener)
         except UserError:
             continue
     raise first

@@ -30,7 +30,7 @@ from cnnexp.tracking.store import Store, open_store
 from cnnexp.training.checkpoint import BEST
 from cnnexp.training.events import Status
 from cnnexp.training.interrupt import Interrupt
-from cnnexp.tuning.ledger import RECORD, Ledger, TrialRecord, by_value, record_of
+from cnnexp.tuning.ledger import RECORD, Ledger, TrialRecord, by_value, params_of, record_of
 from cnnexp.tuning.objective import (
     TRIAL_STATE,
     Candidate,
@@ -42,7 +42,7 @@ from cnnexp.tuning.objective import (
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.sampler import suggested
 from cnnexp.tuning.space import Params, candidate_key
-from cnnexp.tuning.storage import MISSED_BEATS, open_storage
+from cnnexp.tuning.storage import MISSED_BEATS, open_storage, opened_first
 from cnnexp.tuning.study import load_study
 
 POLL_SECONDS = 0.5
@@ -124,23 +124,26 @@ class Worker:
                 with _passed_over_if_given_up():
                     self.study.tell(trial.number, state=TrialState.FAIL)
                     self._bury(trial)
+        if self.ledger.unretried():
+            with opened_first(self.plan.storage):  # of several workers one queues it
+                for trial in self.ledger.unretried():
+                    record = record_of(trial)
+                    again = TrialRecord(place=record.place, repeat=record.repeat, retry_of=trial.number)
+                    self.study.enqueue_trial(params_of(trial), user_attrs={RECORD: again.as_attribute()})
 
     def _bury(self, trial: FrozenTrial) -> None:
-        """Closes the run of a dead worker's trial and queues the candidate once more."""
+        """Closes the run of a dead worker's trial."""
         record = record_of(trial)
-        params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
         if record.run_id:
             # It may have gathered its params and not sent them yet.
-            logged = self.trainer.params_of(record, params)
+            logged = self.trainer.params_of(record, params_of(trial))
             tags = {"trial_state": TRIAL_STATE[Status.INTERRUPTED]}
             self.store.end_run(record.run_id, "its worker died", params=logged, tags=tags)
-        if record.retry_of is None and params:
-            again = TrialRecord(place=record.place, repeat=record.repeat, retry_of=trial.number)
-            self.study.enqueue_trial(params, user_attrs={RECORD: again.as_attribute()})
 
     def _objective(self, trial: Trial) -> float | list[float]:
         """Trains one trial; every way it can end is written down before Optuna hears of it."""
         if not self.ledger.is_admitted(trial.number, self.plan.wanted):
+            self._end(trial, reason="one too many")
             raise VoidTrialError("one too many")
         queued = record_of(trial)
         record = replace(queued, place=self.ledger.place_of(trial), **_own_process())

@@ -73,6 +73,33 @@ def test_never_are_more_admitted_than_wanted_whatever_else_there_is() -> None:
         assert len(counting) == 4
 
 
+def dead(*, retry_of: int | None = None, reason: str = "") -> FrozenTrial:
+    """A trial that was being trained when its worker died."""
+    record = TrialRecord(place=1, pid=17, retry_of=retry_of, reason=reason)
+    known = {"system_attrs": {"fixed_params": {"x": 1}}, "user_attrs": {RECORD: record.as_attribute()}}
+    return create_trial(state=F, **known)  # type: ignore[arg-type]  # two of its options
+
+
+def test_a_trial_whose_worker_died_takes_its_place_until_another_stands_in_for_it() -> None:
+    ledger = states("RR")
+    ledger.study.add_trial(dead())
+    assert [one.number for one in ledger.unretried()] == [2]
+    assert ledger.num_used() == 3
+    ledger.study.add_trial(create_trial(state=R))
+    assert not ledger.is_admitted(3, 3)
+    again = {"x": 1}
+    ledger.study.enqueue_trial(again, user_attrs={RECORD: TrialRecord(retry_of=2).as_attribute()})
+    assert ledger.unretried() == []
+    assert ledger.is_admitted(3, 3)
+
+
+def test_who_said_why_it_ended_and_a_second_attempt_are_not_tried_again() -> None:
+    ledger = states("C")
+    ledger.study.add_trial(dead(reason="Ctrl-C"))
+    ledger.study.add_trial(dead(retry_of=0))
+    assert ledger.unretried() == []
+
+
 def test_the_place_of_a_void_trial_goes_to_the_next() -> None:
     ledger = states("CVFVPRW")
     assert [ledger.place_of(one) for one in ledger.trials()] == [0, 1, 1, 2, 2, 3, 4]

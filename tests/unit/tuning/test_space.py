@@ -67,6 +67,24 @@ def test_all_faults_of_a_space_are_told_at_once_each_with_its_way_out() -> None:
     assert "'lion' is not one of adam, adamw, sgd, rmsprop" in faults["optimizer"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"lr": "-1..1"}, "holds -1.0; lr must be"),
+        ({"batch_size": "0,16"}, "holds 0; batch_size must be at least 1"),
+        ({"kernel_size": "3..99"}, "holds 99; kernel_size must be at most 31"),
+        ({"depth": "0..3"}, "holds 0; widths"),
+        ({"depth": "1..99"}, "holds 99; widths"),
+        ({"widths": "8,5000"}, "holds 5000; widths must be at most 4096"),
+        ({"dropout": "0..1"}, "cannot be searched"),  # of lenet
+    ],
+)
+def test_a_range_beyond_what_a_run_takes_is_refused(asked: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        space(asked)
+    assert says in str(caught.value)
+
+
 def test_widths_of_layers_that_a_candidate_does_not_have_fall_away() -> None:
     conv = space()
     full = conv.default(settings()) | {DEPTH: 2} | {f"widths.{n}": 16 * n for n in (1, 2, 4)}
