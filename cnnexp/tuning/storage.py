@@ -72,6 +72,12 @@ def storage_url(asked: str | None, tracking_uri: str) -> str:
     return URL.create("sqlite", database=str(Path(url.database).absolute())).render_as_string()
 
 
+def is_missing(url: str) -> bool:
+    """Tells whether there is no storage yet: a look must not make one."""
+    parts = make_url(url)
+    return parts.get_backend_name() == "sqlite" and not Path(str(parts.database)).is_file()
+
+
 @contextmanager
 def opened_first(url: str) -> Iterator[None]:
     """Held while a storage or a study is made that must be made once.

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import optuna
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from sqlalchemy.engine import make_url
 
 from cnnexp.errors import did_you_mean
 from cnnexp.tracking.store import Store
 from cnnexp.tuning.ledger import FINISHED
-from cnnexp.tuning.storage import StudyError, hidden, open_storage, opened_first
+from cnnexp.tuning.storage import StudyError, hidden, is_missing, open_storage, opened_first
 from cnnexp.tuning.study import DEFINITION
 
 _HEARTBEAT = 60  # of a look: no trial is run
@@ -40,12 +38,6 @@ class StudyRow:
     running: int
     best: float | None
     started: datetime | None
-
-
-def is_missing(url: str) -> bool:
-    """Tells whether there is no storage yet: a look must not make one."""
-    parts = make_url(url)
-    return parts.get_backend_name() == "sqlite" and not Path(str(parts.database)).is_file()
 
 
 def list_studies(url: str) -> list[StudyRow]:

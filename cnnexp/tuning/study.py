@@ -18,7 +18,7 @@ from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.pruning import build_pruner
 from cnnexp.tuning.sampler import SeededSampler, sampler_factory
 from cnnexp.tuning.space import Params
-from cnnexp.tuning.storage import StudyError, hidden, open_storage, opened_first, storage_errors
+from cnnexp.tuning.storage import StudyError, hidden, is_missing, open_storage, opened_first, storage_errors
 
 DEFINITION = "cnnexp.definition"
 PARENT_RUN = "cnnexp.parent_run"
@@ -116,9 +116,11 @@ def recorded_settings(name: str, url: str) -> dict[str, Any]:
     Raises:
         StudyError: there is no such study, or it was not made by cnnexp.
     """
-    with opened_first(url):
-        storage = open_storage(url, heartbeat=60)
-        names = sorted(summary.study_name for summary in optuna.get_all_study_summaries(storage))
+    names: list[str] = []
+    if not is_missing(url):
+        with opened_first(url):
+            storage = open_storage(url, heartbeat=60)
+            names = sorted(summary.study_name for summary in optuna.get_all_study_summaries(storage))
     if name not in names:
         listed = ", ".join(names) or "none"
         raise StudyError(
