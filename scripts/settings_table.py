@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from cnnexp.cli.options import GROUP_TITLES, option_name
-from cnnexp.settings import declarations
+from cnnexp.settings import Settings, declarations
 from cnnexp.settings.resolve import Declaration
+from cnnexp.settings.tuning import GridSettings, TuneSettings
 
 TARGET = Path(__file__).parents[1] / "docs" / "settings.md"
+OF_COMMANDS = {"search": " (`tune`)", "sweep": " (`sweep`)", "study": " (`tune` and `sweep`)"}
 HEAD = """# Settings
 
 Made from the code by `python scripts/settings_table.py`; do not edit.
@@ -23,17 +25,18 @@ over environment, environment over default.
 def settings_page() -> str:
     """Returns the page, in Markdown."""
     lines = [HEAD]
-    by_group: dict[str, list[Declaration]] = {}
-    for declaration in declarations().values():
-        by_group.setdefault(declaration.group, []).append(declaration)
+    by_group: dict[str, dict[str, Declaration]] = {}
+    for schema in (Settings, TuneSettings, GridSettings):
+        for declaration in declarations(schema).values():
+            by_group.setdefault(declaration.group, {}).setdefault(declaration.name, declaration)
     for group, members in by_group.items():
         lines += [
-            f"## {GROUP_TITLES[group]}",
+            f"## {GROUP_TITLES[group]}{OF_COMMANDS.get(group, '')}",
             "",
             "| setting | option | default | what |",
             "|---|---|---|---|",
         ]
-        lines += [_row(member) for member in members]
+        lines += [_row(member) for member in members.values()]
         lines.append("")
     return "\n".join(lines)
 

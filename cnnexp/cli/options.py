@@ -98,7 +98,7 @@ def _option(declaration: Declaration) -> Callable[[Command], Command]:
     if name in PAIRS:
         option |= {"multiple": True, "metavar": PAIR_FORMS.get(name, "NAME=VALUE")}
     elif isinstance(default, tuple):
-        option |= {"multiple": True, "metavar": "FILE|MODULE" if name == "plugin" else "NAME"}
+        option |= {"multiple": True, "metavar": "|".join(declaration.choices) or "FILE|MODULE"}
     elif isinstance(default, bool):
         # `--compile`, `--compile false` (what `mlflow run -P compile=false` passes) and `--no-compile` work.
         option |= {"is_flag": False, "flag_value": "true", "metavar": "[true|false]"}

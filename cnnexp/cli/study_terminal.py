@@ -119,13 +119,20 @@ def say_study(result: StudyResult) -> None:
     look = f"cnnexp ui --study {shlex.quote(result.name)}"
     table.add_row("look", bold(completed(look, result.tracking)))
     if result.outcome.status is not Status.COMPLETED:
-        table.add_row(
-            "go on", bold(completed(f"cnnexp tune --resume {shlex.quote(result.name)}", result.tracking))
-        )
+        table.add_row("go on", bold(completed(_resume_command(result), result.tracking)))
     print_rows(table)
     if is_server(result.tracking_uri):  # not in the table, which would break a long address into lines
         address = without_passwords(result.tracking_uri).replace("***@", "")
         click.echo(ui_page(address, result.experiment_id, study_view(result.name)))
+
+
+def _resume_command(result: StudyResult) -> str:
+    from cnnexp.tuning.storage import hidden, storage_url
+
+    command = f"cnnexp tune --resume {shlex.quote(result.name)}"
+    if result.storage != hidden(storage_url(None, result.tracking_uri)):
+        command += f" --storage {shlex.quote(result.storage)}"
+    return command
 
 
 def _candidate(params: Mapping[str, object]) -> str:

@@ -35,8 +35,7 @@ class SearchSettings(Group):
     )
     objective: Annotated[tuple[Objective, ...], BeforeValidator(one_or_more)] = Field(
         (),
-        description=f"What is optimised: {', '.join(OBJECTIVES)}; several for a Pareto front; else what "
-        "--monitor says.",
+        description="What is optimised, several for a Pareto front; else what --monitor says.",
     )
     repeats: int = Field(
         1, ge=1, le=100, description="Seeds each candidate is trained with; the mean counts."

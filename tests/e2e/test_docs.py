@@ -7,6 +7,7 @@ import shlex
 import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,11 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 QUICK = ["--epochs", "1", "--figures", "none", "--log-model", "false"]
 A_FIFTH = ["--fraction", "0.2"]
+FEW_TRIALS = [*QUICK, *A_FIFTH, "--trials", "2", "--refit", "false"]
 ELSEWHERE = {
     "ui": "the browser tests start it",
     "cache": "it would clear the cache other tests read",
+    "--engine": "tests/e2e/test_tune_dask.py starts a cluster",
 }
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -59,15 +62,15 @@ def test_every_command_of_a_page_works(page: Path) -> None:
     write_named_files(page)
     models, datasets = MODELS.names(), DATASETS.names()
     for command in commands(page):
-        if command[0] in ELSEWHERE:
+        if ELSEWHERE.keys() & set(command):
             continue
         if "fashion-mnist" in command and not Path("/usr/share/datasets/fashion-mnist").is_dir():
             pytest.skip("needs the package dataset-fashion-mnist")
-        quick = QUICK if command[0] == "train" else []
-        if "--resume" in command:
+        quick = {"train": [*QUICK, *A_FIFTH], "tune": FEW_TRIALS}.get(command[0], [])
+        if command[:2] == ["train", "--resume"]:
             quick = ["--epochs", "2"]  # the run before it has one
-        elif quick and "folder:photos" not in command:  # a fifth of our few photos is less than a batch
-            quick = [*QUICK, *A_FIFTH]
+        elif "folder:photos" in command:  # a fifth of our few photos is less than a batch
+            quick = QUICK
         with pytest.raises(SystemExit) as ended:
             cli.main([*command, *quick], prog_name="cnnexp")
         assert ended.value.code in (0, None), command
@@ -82,6 +85,14 @@ def test_the_python_of_the_readme_works() -> None:
     found: dict[str, object] = {}
     exec(snippet, found)
     assert getattr(found["probabilities"], "shape", None) == (2, 10)
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_the_python_of_the_page_on_tuning_works() -> None:
+    (snippet,) = blocks(ROOT / "docs" / "tuning.md", "python")
+    found: dict[str, Any] = {}
+    exec(snippet.replace("trials=40", "trials=2, epochs=1, fraction=0.2, jobs=1"), found)
+    assert found["study"].command.startswith("cnnexp train --model convnet")
 
 
 def test_the_settings_page_is_the_code() -> None:

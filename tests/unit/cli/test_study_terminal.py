@@ -27,7 +27,9 @@ def said(capsys: pytest.CaptureFixture[str], *trials: TrialFacts) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def result(store: str, status: Status = Status.COMPLETED) -> StudyResult:
+def result(
+    store: str, status: Status = Status.COMPLETED, storage: str = "sqlite:////there/optuna.db"
+) -> StudyResult:
     best = TrialRow(3, "COMPLETE", (0.9,), PARAMS, {}, 5, "", "abc")
     return StudyResult(
         outcome=Outcome(status, "Ctrl-C"),
@@ -43,7 +45,7 @@ def result(store: str, status: Status = Status.COMPLETED) -> StudyResult:
         experiment_id="7",
         tracking_uri=store,
         tracking=TrackingSettings(tracking_uri=store),
-        storage="sqlite:////there/optuna.db",
+        storage=storage,
     )
 
 
@@ -86,3 +88,17 @@ def test_the_end_leads_to_the_studys_trials(capsys: pytest.CaptureFixture[str]) 
         "http://oak:5000/#/experiments/7/runs?workflowType=machine_learning"
         "&viewStateShareKey=cnnexp-study-a_b"
     )
+
+
+def test_to_go_on_the_storage_is_named_where_it_is_not_beside_the_store(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = "sqlite:////there/mlflow.db"
+    say_study(result(store, Status.INTERRUPTED))
+    assert (
+        capsys.readouterr().out.splitlines()[-1]
+        == f"go on    cnnexp tune --resume 'a b' --tracking-uri {store}"
+    )
+    say_study(result(store, Status.INTERRUPTED, "postgresql://oak/optuna"))
+    go_on = "".join(capsys.readouterr().out.splitlines()[-2:])
+    assert "--resume 'a b' --storage postgresql://oak/optuna" in " ".join(go_on.split())
