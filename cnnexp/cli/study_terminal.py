@@ -57,16 +57,19 @@ class StudyTerminal(Terminal, StudyListener):
         found = zip(self._objectives, facts.values, strict=False)
         value = ", ".join(_measured(*one) for one in found) or WORDS[facts.state]
         best = "  best" if facts.best is not None and facts.best[1] == facts.number else ""
-        why = f"  {facts.reason}" if facts.state == "FAIL" or "never trained" in facts.reason else ""
+        wide = 7 + 11 * (len(self._objectives) - 1)
+        reason = facts.reason.partition("; use --")[0]  # the way out of one run is none for a study
+        why = f"  {reason}" if facts.state == "FAIL" or "never trained" in reason else ""
         self.say(
-            f"trial {facts.number:>{width}}  {value:<7}{facts.seconds:6.1f} s  "
+            f"trial {facts.number:>{width}}  {value:<{wide}}{facts.seconds:6.1f} s  "
             f"{escape(_candidate(facts.params))}{best}{escape(why)}"
         )
         self.bar("trials", facts.finished, self._wanted)
 
     def refit_started(self, number: int) -> None:
         """Says that the best candidate is trained again."""
-        self.say(f"refit of trial {number}, the best")
+        among = f" in {self._objectives[0]}" if len(self._objectives) > 1 else ""
+        self.say(f"refit of trial {number}, the best{among}")
         self._refits = True
 
     def started(self, facts: RunFacts) -> None:

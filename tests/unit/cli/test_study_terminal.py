@@ -57,7 +57,7 @@ def test_a_candidate_is_written_as_its_list_and_counts_without_decimals(
         "study s: convnet on digits, 40 trials, 2 workers",
         "searched: depth 1..2, widths 8,16, lr 0.001..0.1:log",
     ]
-    assert lines[2] == "trial  3  0.9000, 12,345   1.2 s  widths=16,8 lr=0.0118 pool=false  best"
+    assert lines[2] == "trial  3  0.9000, 12,345       1.2 s  widths=16,8 lr=0.0118 pool=false  best"
 
 
 def test_only_the_trial_that_is_the_best_so_far_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +69,9 @@ def test_only_the_trial_that_is_the_best_so_far_is_marked(capsys: pytest.Capture
 
 def test_why_a_trial_failed_or_was_never_trained_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     failed = facts(3, "FAIL", best=0, reason="loss became nan")
-    refused = facts(4, "PRUNED", best=0, reason="never trained: 9 parameters, more than the 5 allowed")
+    refused = facts(
+        4, "PRUNED", best=0, reason="never trained: 9 parameters, more than the 5 allowed; use --image-size 9"
+    )
     early = facts(5, "PRUNED", best=0, reason="pruned after epoch 2: others were better by then")
     lines = said(capsys, failed, refused, early)[2:]
     assert lines[0].endswith("  loss became nan")
