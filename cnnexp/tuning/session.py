@@ -208,20 +208,21 @@ def conduct(
         finish: makes the result, writes it to the study's run and closes that.
     """
     plan, store = prepared.plan, prepared.store
-    with opened_first(plan.storage):
-        storage = open_storage(plan.storage, heartbeat=plan.study.heartbeat)
-        make_or_join(plan, storage, prepared.assembly.dataset.digest, queued, prepared.given)
-    study, ledger = load_study(plan, storage)
     interrupt = Interrupt(parent=STARTED_BY if PROJECT_RUN in os.environ else None)
     with ExitStack() as stack:
-        stack.enter_context(interrupt)
-        run = open_parent(store, plan, study, note=listener.note)
+        with opened_first(plan.storage):
+            storage = open_storage(plan.storage, heartbeat=plan.study.heartbeat)
+            make_or_join(plan, storage, prepared.assembly.dataset.digest, queued, prepared.given)
+            study, ledger = load_study(plan, storage)
+            stack.enter_context(interrupt)
+            run = open_parent(store, plan, study, note=listener.note)  # of two commands one opens it
         if run is not None:
             stack.enter_context(closed_truthfully(run))
             store.set_experiment_tag(plan.experiment_id, *study_view(plan))
         plan = replace(plan, parent_run=run.id if run else study.user_attrs[PARENT_RUN])
         progress = Progress(plan, ledger, run, listener)
         _work(replace(prepared, plan=plan), ledger, progress, interrupt, listener)
+        store.close_dead_runs()  # of workers that died before the study knew of their run
         return finish(Ended(plan, study, run, store, _outcome(plan, ledger, interrupt), interrupt))
 
 
