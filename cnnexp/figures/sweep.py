@@ -46,10 +46,10 @@ def curves_by_value(
         (accuracy, "Validation accuracy (%)"),
     ):
         axes.set(xlabel="Epoch", ylabel=label)
-        axes.set_title(about, fontsize=SMALL)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.margins(y=0.1)
         _grid(axes)
+    loss.set_title(about, fontsize=SMALL, loc="left")  # once: it is as wide as both
     handles, labels = loss.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(curves), 4), fontsize=SMALL)
     return figure

@@ -21,6 +21,11 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 QUICK = ["--epochs", "1", "--figures", "none", "--log-model", "false"]
 A_FIFTH = ["--fraction", "0.2"]
 FEW_TRIALS = [*QUICK, *A_FIFTH, "--trials", "2", "--refit", "false"]
+QUICKLY = {
+    "train": [*QUICK, *A_FIFTH],
+    "tune": FEW_TRIALS,
+    "sweep": [*QUICK, *A_FIFTH, "--seeds", "1", "--jobs", "1"],
+}
 ELSEWHERE = {
     "ui": "the browser tests start it",
     "cache": "it would clear the cache other tests read",
@@ -66,7 +71,7 @@ def test_every_command_of_a_page_works(page: Path) -> None:
             continue
         if "fashion-mnist" in command and not Path("/usr/share/datasets/fashion-mnist").is_dir():
             pytest.skip("needs the package dataset-fashion-mnist")
-        quick = {"train": [*QUICK, *A_FIFTH], "tune": FEW_TRIALS}.get(command[0], [])
+        quick = QUICKLY.get(command[0], [])
         if command[:2] == ["train", "--resume"]:
             quick = ["--epochs", "2"]  # the run before it has one
         elif "folder:photos" in command:  # a fifth of our few photos is less than a batch
