@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -122,10 +123,13 @@ def finished(command: list[str], *, code: int = 0, folder: Path | None = None) -
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Waits; where it does not happen nothing of the group is left behind."""
     deadline = time.monotonic() + SECONDS
     while not condition():
-        assert process.poll() is None, finish(process)
-        assert time.monotonic() < deadline, "it did not happen in time"
+        if process.poll() is not None or time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise AssertionError(f"it did not happen in time: {process.communicate()[0]}")
         time.sleep(0.02)
 
 

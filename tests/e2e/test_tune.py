@@ -135,7 +135,7 @@ def test_when_no_candidate_is_left_results_are_taken_over(ready_store: str) -> N
 BAD = [
     (["--trials", "0"], "trials = '0' (--trials): must be at least 1."),
     (["--jobs", "0"], "jobs = '0' (--jobs): must be at least 1."),
-    (["--space", "lr=1..0.1"], "a range needs low < high, not 1.0..0.1"),
+    (["--space", "lr=1..0.1"], "a range needs finite low < high, not 1.0..0.1"),
     (["--space", "lr=a..b"], "'a' is not a number"),
     (["--space", "kernal_size=3,5"], "did you mean 'kernel_size'?"),
     (["--space", "seed=1,2"], "is the same for all trials of a study and cannot be searched"),
