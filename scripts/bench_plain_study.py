@@ -71,49 +71,40 @@ def accuracy(network: nn.Module, loader: DataLoader[tuple[Tensor, int]]) -> floa
     return hits / count
 
 
+def objective(trial: optuna.Trial, dataset: str, epochs: int, fraction: float) -> float:
+    """Loads, trains and logs; returns the best validation accuracy."""
+    with mlflow.start_run(nested=True):
+        found = load_dataset(DataSettings(dataset=dataset, fraction=fraction, cache=False), progress=silent)
+        width = trial.suggest_categorical("width", [16, 32, 64])
+        kernel_size = trial.suggest_categorical("kernel_size", [3, 5])
+        batch_size = trial.suggest_categorical("batch_size", [16, 32, 64, 128, 256])
+        lr = trial.suggest_float("lr", 1e-4, 1e-1, log=True)
+        mlflow.log_params(trial.params)
+        arguments = {"widths": [width, width], "kernel_size": kernel_size, "pool": True}
+        network = build_model("convnet", ImageSpec(1, 28, 28, CLASSES), arguments)
+        train, val = (
+            DataLoader(Images(part), batch_size=batch_size, shuffle=shuffle, num_workers=2)
+            for part, shuffle in ((found.train, True), (found.val, False))
+        )
+        optimizer, best = torch.optim.Adam(network.parameters(), lr=lr), 0.0
+        for epoch in range(epochs):
+            run_epoch(network, train, optimizer)
+            value = accuracy(network, val)
+            mlflow.log_metric("val/accuracy", value, step=epoch)
+            best = max(best, value)
+        example = np.zeros((2, 1, 28, 28), np.float32)
+        mlflow.pytorch.log_model(network, name="model", input_example=example)
+        return best
+
+
 def main() -> None:
     """Runs the study."""
     dataset, trials, epochs, seed, fraction = sys.argv[1], *map(int, sys.argv[2:5]), float(sys.argv[5])
     mlflow.set_tracking_uri("sqlite:///mlflow.db")
     mlflow.set_experiment("plain")
-
-    def objective(trial: optuna.Trial) -> float:
-        with mlflow.start_run(nested=True):
-            found = load_dataset(
-                DataSettings(dataset=dataset, fraction=fraction, cache=False), progress=silent
-            )
-            width, batch_size = (
-                trial.suggest_categorical("width", [16, 32, 64]),
-                trial.suggest_categorical("batch_size", [16, 32, 64, 128, 256]),
-            )
-            lr, kernel_size = (
-                trial.suggest_float("lr", 1e-4, 1e-1, log=True),
-                trial.suggest_categorical("kernel_size", [3, 5]),
-            )
-            mlflow.log_params(trial.params)
-            network = build_model(
-                "convnet",
-                ImageSpec(1, 28, 28, CLASSES),
-                {"widths": [width, width], "kernel_size": kernel_size, "pool": True},
-            )
-            train, val = (
-                DataLoader(Images(part), batch_size=batch_size, shuffle=shuffle, num_workers=2)
-                for part, shuffle in ((found.train, True), (found.val, False))
-            )
-            optimizer, best = torch.optim.Adam(network.parameters(), lr=lr), 0.0
-            for epoch in range(epochs):
-                run_epoch(network, train, optimizer)
-                value = accuracy(network, val)
-                mlflow.log_metric("val/accuracy", value, step=epoch)
-                best = max(best, value)
-            mlflow.pytorch.log_model(
-                network, name="model", input_example=np.zeros((2, 1, 28, 28), np.float32)
-            )
-            return best
-
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
     with mlflow.start_run():
-        study.optimize(objective, n_trials=trials)
+        study.optimize(lambda trial: objective(trial, dataset, epochs, fraction), n_trials=trials)
     print(json.dumps({"best": study.best_value, "trials": trials}))
 
 

@@ -116,6 +116,8 @@ def say_study(result: StudyResult) -> None:
         table.add_row("test accuracy", text)
     if result.improvement is not None:
         table.add_row("gain", escape(improvement_sentence(result.improvement)))
+    elif result.refit is not None and result.best is not None and result.best.number == 0:
+        table.add_row("gain", "none: the best is trial 0, which the search began with")
     if result.command:
         table.add_row("repeat", bold(result.command))
     table.add_row("storage", escape(result.storage))

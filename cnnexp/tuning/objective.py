@@ -32,7 +32,8 @@ from cnnexp.tuning.space import Params
 _SEEDS_OF_TRAINING = 1_000_000  # apart from the seeds of proposals
 _LATENCY_ROUNDS = 20
 HOLD_SECONDS = 5.0  # between two requests with the epochs of a trial
-METRIC = {"val/accuracy": "best/val_accuracy", "val/loss": "best/val_loss"}  # an objective's metric of a run
+# An objective's metric of a run; `seconds` are those of each epoch.
+METRIC = {"val/accuracy": "best/val_accuracy", "val/loss": "best/val_loss", "seconds": "total_seconds"}
 TRIAL_STATE = {
     Status.COMPLETED: "COMPLETE",
     Status.STOPPED_EARLY: "COMPLETE",
@@ -134,8 +135,8 @@ class Trainer:
         outcome = Outcome(Status.PRUNED if is_pruned else Status.COMPLETED, reason)
         run = self._open_run(candidate, 0)
         with closed_truthfully(run):
-            names = (METRIC.get(one, one) for one in self.plan.objectives)
-            run.log_metrics({**facts, **dict(zip(names, earlier.values or (), strict=False)), "seconds": 0.0})
+            found = dict(zip(self.plan.objectives, earlier.values or (), strict=False))
+            run.log_metrics(_as_metrics({**facts, **found}))
             run.set_tags({"trial_state": TRIAL_STATE[outcome.status], "reused": str(earlier.number)})
         run.finish(outcome)
         if is_pruned:
@@ -198,7 +199,7 @@ class Trainer:
             facts["latency_ms"] = latency_ms(assembly)
         if not is_running(self.storage, candidate.trial):
             outcome = Outcome(Status.INTERRUPTED, "the study has given up this trial: its worker was silent")
-        run.log_metrics({name: value for name, value in facts.items() if name != "best_epoch"})
+        run.log_metrics(_as_metrics(facts))
         run.set_tags({"trial_state": TRIAL_STATE[outcome.status]})
         run.finish(outcome)
         if outcome.status is Status.INTERRUPTED:
@@ -293,3 +294,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         isinstance(error, RuntimeError) and ("out of memory" in text or "not enough memory" in text)
     )
+
+
+def _as_metrics(facts: Mapping[str, float]) -> dict[str, float]:
+    """Returns facts under their names in MLflow; the best epoch is logged with the epochs."""
+    return {METRIC.get(name, name): value for name, value in facts.items() if name != "best_epoch"}

@@ -26,12 +26,11 @@ from cnnexp.tuning.ranges import distribution
 from cnnexp.tuning.space import DEPTH, Key, Params, Space, candidate_key
 from cnnexp.tuning.storage import StudyError
 
-ATTEMPTS = (
-    20  # proposals before chance takes over; TPE repeats itself 7 to 12 times in 40 on a discrete space
-)
+ATTEMPTS = 20  # proposals before chance takes over; TPE repeats 7 to 12 of 40 on a discrete space
 RANDOM_ATTEMPTS = 200
 SMALL_SPACE = 10_000  # cells that can be walked through
 STARTUP_TRIALS = 10
+DIGITS = 4  # of a proposed real number: 0.0004892, not 0.0004892487394342311
 Distributions = dict[str, BaseDistribution]
 Factory = Callable[[int, int, Distributions], BaseSampler]  # of a seed, a position, and the space
 
@@ -117,6 +116,8 @@ class SeededSampler(BaseSampler):
         for name, one in self._distributions.items():
             if name not in params:
                 params[name] = inner.sample_independent(study, trial, name, one)
+            if isinstance(one, FloatDistribution):  # more digits cost readers and gain nothing
+                params[name] = min(max(float(f"{params[name]:.{DIGITS}g}"), one.low), one.high)
         return params
 
     def _tried(self, trial: FrozenTrial) -> set[Key]:
