@@ -10,7 +10,6 @@ from dataclasses import asdict
 from optuna.study import Study
 
 from cnnexp.tracking.run import Run
-from cnnexp.tuning.pictures import study_figures
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.result import Improvement, StudyResult, TrialRow
 
@@ -25,6 +24,8 @@ def record_study(run: Run, plan: Plan, study: Study, result: StudyResult) -> Non
         front = tuple(row for row in result.trials if row.number in result.front)
         run.log_text(trials_csv(plan, front), "study/pareto.csv")
     if plan.base.tracking.figures != "none":
+        from cnnexp.tuning.pictures import study_figures  # importances bring scikit-learn: 1.5 s
+
         for name, figure in study_figures(study, plan).items():
             run.log_figure(figure, f"study/{name}.png")
     metrics: dict[str, float] = {}

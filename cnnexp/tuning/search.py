@@ -123,6 +123,9 @@ def _prepared(
     store = ready_store(settings, listener)
     search = settings.search
     base = base_of(settings)
+    measured = [one for one in search.objective if one in MEASURED]
+    if measured and "monitor" not in given:  # the epoch that counts is the best in what is optimised
+        base = base.replace(monitor=measured[0])
     arguments = given["model_args"].value if "model_args" in given else {}
     fixed = frozenset({*given, *(arguments if isinstance(arguments, dict) else {})})
     space = build_space(search.space, base, fixed)

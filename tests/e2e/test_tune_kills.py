@@ -130,7 +130,7 @@ def test_ctrl_c_ends_within_seconds_and_the_same_command_goes_on(storage: str) -
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     hold.release()
     output = finish(process)
-    assert time.monotonic() - begin < 20, output  # 2 s, on two cores that nobody else uses
+    assert time.monotonic() - begin < 20, output  # a few seconds where nobody else computes
     assert process.returncode == 130, output
     assert "Traceback" not in output
     before = num_finished(storage)
