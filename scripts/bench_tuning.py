@@ -31,7 +31,7 @@ from cnnexp.tuning.ledger import record_of
 from scripts.bench_process import HERE, run_python
 from scripts.bench_rounds import Ratio, interleaved, machine, ratio, timed
 
-TWO_SECONDS = ("--model", "lenet", "--epochs", "40", "--space", "lr=1e-3..1e-2:log", "--pruner", "none")
+TWO_SECONDS = ("--model", "lenet", "--epochs", "15", "--space", "lr=1e-3..1e-2:log", "--pruner", "none")
 SPACE = (
     *("--set", "pool=true", "--space", "widths=16,32,64", "--space", "kernel_size=3,5"),
     *("--space", "lr=1e-4..1e-1:log", "--space", "batch_size=16..256:log2"),

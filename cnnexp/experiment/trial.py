@@ -74,4 +74,5 @@ def run_trial(
         keeps_last=False,
     )
     history, outcome = train_epochs(loop, run, listener)
+    loop.save_best(history)
     return Trained(tuple(history), outcome)

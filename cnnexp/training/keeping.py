@@ -30,7 +30,9 @@ class Keeper:
     Args:
         folder: of the run.
         stepper: owns what is written.
-        keeps_last: a trial of a study has no `last`: it starts anew in place of going on.
+        keeps_last: a trial of a study has no `last`, as it starts anew in place of going on, and writes its
+            best weights once, at its end: a write that waits for the disk costs a short trial more than an
+            epoch.
         on_unsaved: told that a file could not be written.
     """
 
@@ -45,11 +47,13 @@ class Keeper:
         """Writes what the end of an epoch, or the start of the run, has changed."""
         if history and history[-1].is_best:
             self._unsaved = self._stepper.network.state_dict()
-            if self._write_last(history):
-                self._write_best(history)
+            if self._keeps_last and self._write_last(history):
+                self.save_best(history)
             self._unsaved = {name: value.clone() for name, value in self._unsaved.items()}
             return
-        self._write_best(history)
+        if not self._keeps_last:
+            return
+        self.save_best(history)
         if not self._unsaved:
             self._write_last(history)
 
@@ -79,11 +83,12 @@ class Keeper:
         assert best is not None
         if self._unsaved:
             self._stepper.network.load_state_dict(self._unsaved)
-            self._write_best(history)  # without `last`, if it must be: the run is over
+            self.save_best(history)  # without `last`, if it must be: the run is over
         else:
             load_weights(self._best, self._stepper.network, epoch=best.epoch)
 
-    def _write_best(self, history: Sequence[EpochReport]) -> None:
+    def save_best(self, history: Sequence[EpochReport]) -> None:
+        """Writes the best weights that are not on the disk yet."""
         best = best_of(history)
         if best is None or not self._unsaved:
             return
@@ -97,10 +102,7 @@ class Keeper:
         """Returns False where the disk refuses it."""
         stepper = self._stepper
         try:
-            if self._keeps_last:
-                save_last(
-                    self._last, stepper.network, stepper.optimizer, scaler=stepper.scaler, history=history
-                )
+            save_last(self._last, stepper.network, stepper.optimizer, scaler=stepper.scaler, history=history)
         except OSError as error:
             self._on_unsaved(error)
             return False

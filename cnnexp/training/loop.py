@@ -161,6 +161,10 @@ class Loop:
             self.on_batch(index + 1, steps)
         return sums.mean(), lr
 
+    def save_best(self, history: Sequence[EpochReport]) -> None:
+        """Writes the weights of the best epoch where that was put off."""
+        self._keeper.save_best(history)
+
     def restore_best(self, history: Sequence[EpochReport]) -> None:
         """Puts the weights of the best epoch into the network."""
         self._keeper.restore_best(history)

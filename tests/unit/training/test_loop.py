@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from cnnexp.training.checkpoint import LAST, read_progress
+from cnnexp.training.checkpoint import BEST, LAST, epoch_of_weights, read_progress
 from cnnexp.training.events import Outcome, Status
 from cnnexp.training.interrupt import Interrupt
+from cnnexp.training.judges import best_of
 from tests.unit.training.toy import run_to_end, same, toy_loop, weights
 
 
@@ -117,3 +118,14 @@ def test_a_run_stopped_before_its_first_epoch_can_be_resumed(tmp_path: Path) -> 
     other = toy_loop(tmp_path / "none")
     other.run().close()
     assert not (tmp_path / "none" / LAST).exists()
+
+
+def test_a_trial_writes_its_best_weights_once_at_its_end(tmp_path: Path) -> None:
+    loop = replace(toy_loop(tmp_path, epochs=3), keeps_last=False)
+    reports, _ = run_to_end(loop)
+    assert not (tmp_path / BEST).exists()
+    loop.save_best(reports)
+    best = best_of(reports)
+    assert best is not None
+    assert epoch_of_weights(tmp_path / BEST) == best.epoch
+    assert not (tmp_path / LAST).exists()
