@@ -33,6 +33,7 @@ from tests.e2e.studies import (
 
 TRIALS = 9
 WORKERS = 4
+HEARTBEAT = "3"  # seconds; three missing ones are the end: with 1 a loaded machine buries the living
 STORAGES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))]
 
 
@@ -93,7 +94,7 @@ def test_a_study_that_was_killed_as_a_whole_is_finished_by_the_same_command(stor
 @pytest.mark.parametrize("storage", STORAGES, indirect=True)
 def test_a_frozen_worker_is_given_up_and_does_no_harm_when_it_wakes(storage: str) -> None:
     hold = Hold()
-    process = start(command(storage, "--heartbeat", "1"))
+    process = start(command(storage, "--heartbeat", HEARTBEAT))
     victim = hold.wait(WORKERS, process)[0]
     _freeze(victim, storage)
     hold.release()
@@ -111,7 +112,7 @@ def test_a_frozen_worker_is_given_up_and_does_no_harm_when_it_wakes(storage: str
 
 def test_a_worker_that_stays_frozen_is_killed_at_the_end(storage: str) -> None:
     hold = Hold()
-    process = start(command(storage, "--heartbeat", "1"))
+    process = start(command(storage, "--heartbeat", HEARTBEAT))
     victim = hold.wait(WORKERS, process)[0]
     _freeze(victim, storage)
     hold.release()
