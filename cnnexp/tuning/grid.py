@@ -7,8 +7,8 @@ before the others, and nothing is refitted: the test part is never touched.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
@@ -33,11 +33,11 @@ from cnnexp.tuning.session import (
     first_assembly,
     given_values,
     named,
+    plan_of,
     read_settings,
     ready_store,
-    workers_of,
 )
-from cnnexp.tuning.storage import hidden, storage_url
+from cnnexp.tuning.storage import hidden
 from cnnexp.tuning.sweep_report import record_sweep
 
 OBJECTIVE = "val/accuracy"  # of the best epoch, which --monitor chooses
@@ -96,31 +96,23 @@ def _prepared(
     models = [one.range for one in space.dimensions if one.name == MODEL]
     if models:
         base = base.replace(model=(values_of(models[0]) or ())[0])
-    seeds, limit = settings.sweep.seeds, settings.training.max_time
+    seeds = settings.sweep.seeds
     cells = math.prod(len(values_of(one.range) or ()) for one in space.dimensions)
     if cells * seeds > MANY_CELLS and not many:
         raise UserError(
             f"the grid has {cells:,} cells, with {seeds} seed(s) {cells * seeds:,} trainings, more than "
             f"{MANY_CELLS:,}: leave out values, or say --yes."
         )
-    plan = Plan(
-        name=settings.study.study or "",
+    plan = plan_of(
+        settings,
+        store,
         base=base,
         space=space,
         objectives=(OBJECTIVE,),
         wanted=cells * seeds,
         sampler="grid",
-        pruner="none",
-        repeats=1,
-        max_parameters=None,
-        max_macs=None,
-        study=settings.study,
-        storage=storage_url(settings.study.storage, store.uri),
-        tracking_uri=store.uri,
-        workers=workers_of(settings),
-        deadline=time.time() + limit if limit is not None else None,
-        is_sweep=True,
     )
+    plan = replace(plan, is_sweep=True)
     for cell in space.cells():  # a value that no setting allows is found now, not in the middle of the night
         plan.settings_of(cell, seed=base.training.seed)
     assembly = first_assembly(plan, listener)

@@ -44,13 +44,13 @@ class Plan:
     objectives: tuple[str, ...]
     wanted: int
     sampler: str
-    pruner: str
-    repeats: int
-    max_parameters: int | None
-    max_macs: int | None
     study: StudySettings
     storage: str
     tracking_uri: str
+    pruner: str = "none"
+    repeats: int = 1
+    max_parameters: int | None = None
+    max_macs: int | None = None
     experiment_id: str = ""
     parent_run: str = ""
     workers: int | None = None

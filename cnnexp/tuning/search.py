@@ -6,7 +6,6 @@ settings -> space -> data and default network (all bad input is found here) -> s
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,11 +28,10 @@ from cnnexp.tuning.session import (
     first_assembly,
     given_values,
     named,
+    plan_of,
     read_settings,
     ready_store,
-    workers_of,
 )
-from cnnexp.tuning.storage import storage_url
 from cnnexp.tuning.study import first_candidates
 
 
@@ -129,23 +127,21 @@ def _prepared(
     arguments = given["model_args"].value if "model_args" in given else {}
     fixed = frozenset({*given, *(arguments if isinstance(arguments, dict) else {})})
     space = build_space(search.space, base, fixed)
-    limit = settings.training.max_time
-    plan = Plan(
-        name=settings.study.study or "",
+    plan = plan_of(
+        settings,
+        store,
         base=base,
         space=space,
         objectives=search.objective or (base.training.monitor,),
         wanted=search.trials,
         sampler=search.sampler,
+    )
+    plan = replace(
+        plan,
         pruner=search.pruner,
         repeats=search.repeats,
         max_parameters=search.max_parameters,
         max_macs=search.max_macs,
-        study=settings.study,
-        storage=storage_url(settings.study.storage, store.uri),
-        tracking_uri=store.uri,
-        workers=workers_of(settings),
-        deadline=time.time() + limit if limit is not None else None,
     )
     sampler_factory(plan.sampler, num_objectives=len(plan.objectives))  # refuses one that cannot work here
     assembly = first_assembly(plan, listener)

@@ -7,6 +7,7 @@ settings -> store, plug-ins -> data and a first network (all bad input is found 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from cnnexp.tuning.ledger import Ledger
 from cnnexp.tuning.listener import StudyFacts, StudyListener
 from cnnexp.tuning.parent import Progress, open_parent, study_view
 from cnnexp.tuning.plan import Plan
-from cnnexp.tuning.space import Params
+from cnnexp.tuning.space import Params, Space
 from cnnexp.tuning.storage import hidden, open_storage, opened_first, storage_url
 from cnnexp.tuning.study import (
     PARENT_RUN,
@@ -160,9 +161,31 @@ def base_of(settings: StudyOf) -> Settings:
     return base.replace(workers=0) if settings.study.engine == "dask" else base
 
 
-def workers_of(settings: StudyOf) -> int | None:
-    """Returns how many workers are asked for: `--jobs` here, `--workers` on a cluster."""
-    return settings.data.workers or None if settings.study.engine == "dask" else settings.study.jobs
+def plan_of(
+    settings: StudyOf,
+    store: Store,
+    *,
+    base: Settings,
+    space: Space,
+    objectives: tuple[str, ...],
+    wanted: int,
+    sampler: str,
+) -> Plan:
+    """Returns the plan of a study that prunes nothing and limits nothing; the name may still be missing."""
+    study, limit = settings.study, settings.training.max_time
+    return Plan(
+        name=study.study or "",
+        base=base,
+        space=space,
+        objectives=objectives,
+        wanted=wanted,
+        sampler=sampler,
+        study=study,
+        storage=storage_url(study.storage, store.uri),
+        tracking_uri=store.uri,
+        workers=settings.data.workers or None if study.engine == "dask" else study.jobs,
+        deadline=time.time() + limit if limit is not None else None,
+    )
 
 
 def first_assembly(plan: Plan, listener: StudyListener) -> Assembly:
