@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from cnnexp.errors import UserError
+from cnnexp.process import collect_rarely
 
 # Name -> help. Each is the function of that name in cnnexp.cli.<name>.
 COMMANDS = {
@@ -76,6 +78,7 @@ def cli() -> None:
 def main() -> NoReturn:
     """Runs the command line; bad input ends with one sentence and exit code 2, never with a traceback."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    collect_rarely()
     arguments: dict[str, Any] = {"prog_name": "cnnexp", "standalone_mode": False}
     try:
         code = cli.main(**arguments)
@@ -91,4 +94,5 @@ def main() -> NoReturn:
     except BrokenPipeError:  # `cnnexp runs | head`
         sys.stderr.close()
         code = 0
+    gc.freeze()  # else the interpreter's end looks through a million objects of torch and MLflow: 1.3 s
     sys.exit(code if isinstance(code, int) else 0)

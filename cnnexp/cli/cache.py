@@ -41,7 +41,8 @@ def cache(context: click.Context, /) -> None:
 @cache.command()
 def clear() -> None:
     """Remove every decoded set; the next run decodes again."""
-    from cnnexp.data.cache import cache_folder, clear_cache
+    from cnnexp.cache_folder import cache_folder
+    from cnnexp.data.cache import clear_cache
 
     freed = clear_cache()
     click.echo(f"{cache_folder()}: {freed / MEGABYTE:,.1f} MB freed")

@@ -11,6 +11,7 @@ import click
 
 from cnnexp.cli.options import SettingsCommand, given_settings, settings_options
 from cnnexp.cli.signals import sigterm_as_ctrl_c
+from cnnexp.process import warm_up_workers
 from cnnexp.settings import GridSettings
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def sweep(
     touched.
     """
     given = given_settings(context, GridSettings)
+    if context.params["jobs"] != "1" and context.params["engine"] in (None, "local"):
+        warm_up_workers()  # they import while this process does
     from cnnexp.cli.study_terminal import SweepTerminal
 
     with sigterm_as_ctrl_c(), SweepTerminal(quiet=quiet) as terminal:

@@ -9,6 +9,7 @@ import click
 
 from cnnexp.cli.options import SettingsCommand, given_settings, settings_options
 from cnnexp.cli.signals import sigterm_as_ctrl_c
+from cnnexp.process import warm_up_workers
 from cnnexp.settings import TuneSettings
 
 
@@ -48,6 +49,8 @@ def tune(
     on with a study that was stopped, and joins it from another process or machine.
     """
     given = given_settings(context, TuneSettings)
+    if context.params["jobs"] != "1" and context.params["engine"] in (None, "local"):
+        warm_up_workers()  # they import while this process does
     from cnnexp.cli.study_terminal import StudyTerminal, say_study
 
     with sigterm_as_ctrl_c(), StudyTerminal(quiet=quiet) as terminal:

@@ -13,7 +13,6 @@ import json
 import math
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from cnnexp.cache_folder import cache_folder
 from cnnexp.data.reading import Pixels
 from cnnexp.errors import UserError
 
-FOLDER_VARIABLE, LIMIT_VARIABLE = "CNNEXP_CACHE_DIR", "CNNEXP_CACHE_MAX_GB"
+LIMIT_VARIABLE = "CNNEXP_CACHE_MAX_GB"
 DEFAULT_MAX_GB = 20.0
 PARTIAL = ".partial-"
 STALE_SECONDS = 86_400.0
@@ -55,19 +55,6 @@ class CacheInfo:
     def num_bytes(self) -> int:
         """Bytes of all entries together."""
         return sum(entry.num_bytes for entry in self.entries)
-
-
-def cache_folder() -> Path:
-    """Returns the folder: CNNEXP_CACHE_DIR, else the platform's own place for a user's caches."""
-    if own := os.environ.get(FOLDER_VARIABLE):
-        return Path(own).expanduser()
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "cnnexp"
 
 
 def cache_limit_bytes() -> int:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from cnnexp.data.cache import Cache, Draft, cache_folder
+from cnnexp.cache_folder import cache_folder
+from cnnexp.data.cache import Cache, Draft
 from cnnexp.data.dataset import BadImage, ImageSource, MemorySource
 from cnnexp.data.fingerprint import content_key, quick_key
 from cnnexp.data.reading import Decodable, Found, Frame, Labels, Pixels, Reading

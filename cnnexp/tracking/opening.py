@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cnnexp.errors import TrackingError
+from cnnexp.tracking.blank_store import copy_blank, keep_blank
 from cnnexp.tracking.environment import without_passwords
 from cnnexp.tracking.quiet import quiet_mlflow
 
@@ -74,8 +75,7 @@ def open_client(tracking_uri: str | None, *, make: bool = True) -> Opened:
         NoStoreError: it is missing and not to be made.
         TrackingError: it cannot be opened; the sentence says why, and what to do.
     """
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    _set_defaults()
     uri = _resolve(tracking_uri)
     file = _sqlite_file(uri)
     if file is not None and not (make or file.exists()):
@@ -89,6 +89,18 @@ def open_client(tracking_uri: str | None, *, make: bool = True) -> Opened:
     action = f"the tracking store {without_passwords(uri)} does not answer ({way_out})"
     with _environment(impatience), tracking_errors(action):
         return Opened(uri=uri, client=_answering_client(uri), lock_file=None)
+
+
+def import_mlflow() -> None:
+    """Imports what opening a database store imports, for processes that will be forked from this one."""
+    _set_defaults()
+    with quiet_mlflow():
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+
+def _set_defaults() -> None:
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
 
 
 def absolute_uri(uri: str) -> str:
@@ -203,9 +215,15 @@ def _open_sqlite(file: Path) -> Opened:
     uri = _sqlite_uri(file)
     lock_file = file.with_name(f"{file.name}.lock")
     with tracking_errors(f"the tracking store {file} cannot be opened"), _locked(lock_file):
-        _check_content(file, uri)
+        is_new = not file.exists() or file.stat().st_size == 0
+        is_copied = is_new and copy_blank(file)
+        if not is_new:
+            _check_content(file, uri)
         _write_ahead(file)
-        return Opened(uri=uri, client=_answering_client(uri), lock_file=lock_file)
+        client = _answering_client(uri)
+        if is_new and not is_copied:
+            keep_blank(file)
+        return Opened(uri=uri, client=client, lock_file=lock_file)
 
 
 def _check_access(file: Path) -> None:
@@ -223,8 +241,6 @@ def _check_access(file: Path) -> None:
 
 def _check_content(file: Path, uri: str) -> None:
     """Refuses a database of another program or another MLflow; MLflow would change some of them unasked."""
-    if not file.exists() or file.stat().st_size == 0:
-        return
     import mlflow
 
     try:

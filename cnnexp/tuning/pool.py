@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ import torch
 
 from cnnexp.experiment.listener import Listener
 from cnnexp.plugins import load_plugin
+from cnnexp.process import worker_context
 from cnnexp.settings import ComputeSettings
 from cnnexp.tuning.plan import Plan
 from cnnexp.tuning.storage import StudyError
@@ -29,18 +28,6 @@ END_SECONDS = 8.0  # that interrupted workers have to close their runs
 TRIALS_PER_WORKER = 5  # at least: of 40 trials, a sampler should not choose more than 8 without knowing
 _DEATHS_PER_WORKER = 3
 _SMALL_NETWORK_MACS = 50_000_000  # per image; below, a thread each beats all threads for one
-
-
-def context() -> BaseContext:
-    """Returns how processes are made: forked from a server that has imported everything once, if possible."""
-    return multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-
-
-def warm_up() -> None:
-    """Lets the server of workers import the libraries while this process loads the data."""
-    if sys.platform != "win32":
-        multiprocessing.get_context("forkserver").set_forkserver_preload(["cnnexp.tuning.worker"])
-        forkserver.ensure_running()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +88,7 @@ def run_workers(
     Raises:
         StudyError: workers die again and again.
     """
-    made = context()
+    made = worker_context()
     pool = [_started(made, plan, machine) for machine in jobs.machines]
     deaths = 0
     try:

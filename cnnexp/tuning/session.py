@@ -22,7 +22,7 @@ from cnnexp.experiment.entry import with_absolute_paths
 from cnnexp.experiment.run import PROJECT_RUN, closed_truthfully
 from cnnexp.models import layer_table
 from cnnexp.plugins import load_plugin
-from cnnexp.process import STARTED_BY
+from cnnexp.process import STARTED_BY, warm_up_workers
 from cnnexp.settings import Given, Settings, from_environment, read_settings_file, resolve_as
 from cnnexp.settings.tuning import StudyOf
 from cnnexp.tracking.run import Run
@@ -145,7 +145,7 @@ def _text(value: object) -> str | None:
 def ready_store(settings: StudyOf, listener: StudyListener) -> Store:
     """Opens the store, closes the runs of the dead, loads the user's own code, and lets workers warm up."""
     if settings.study.jobs != 1 and settings.study.engine == "local":
-        pool.warm_up()
+        warm_up_workers()
     store = open_store(settings.tracking.tracking_uri)
     for plugin in settings.plugins.plugin:
         load_plugin(plugin)

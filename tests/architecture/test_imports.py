@@ -12,11 +12,12 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "cnnexp"
 
-FOUNDATION = {"errors", "registry", "image_spec", "process", "progress", "plugins"}
+FOUNDATION = {"errors", "registry", "cache_folder", "image_spec", "process", "progress", "plugins"}
 BELOW_TRAINING = FOUNDATION | {"settings", "data", "models", "figures"}
 BELOW_EXPERIMENT = BELOW_TRAINING | {"training", "tracking"}
 MAY_IMPORT = {
     "errors": set(),
+    "cache_folder": set(),
     "image_spec": set(),
     "process": set(),
     "progress": set(),

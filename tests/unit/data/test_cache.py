@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from cnnexp.cache_folder import cache_folder
 from cnnexp.data import fingerprint, load_dataset, photos
-from cnnexp.data.cache import cache_folder, cache_info, clear_cache
+from cnnexp.data.cache import cache_info, clear_cache
 from cnnexp.data.dataset import ImageDataset, MemorySource
 from cnnexp.data.photo import read_photo
 from cnnexp.data.reading import Frame, Pixels
