@@ -59,13 +59,13 @@ class Candidate:
         trial: of Optuna.
         record: place, owner and the like.
         params: what varies, active ones only.
-        on_run: told the id of each run that is opened for it.
+        on_run: told of each run that is opened for it.
     """
 
     trial: Trial
     record: TrialRecord
     params: Params
-    on_run: Callable[[str], None]
+    on_run: Callable[[Run], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,7 @@ class Trainer:
             on_problem=self.listener.note,
             hold=HOLD_SECONDS,
         )
-        candidate.on_run(run.id)
+        candidate.on_run(run)
         run.log_params(self.params_of(record, candidate.params, repeat) | changed)
         return run
 

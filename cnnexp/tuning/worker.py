@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -26,6 +27,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cnnexp.experiment.listener import Listener
 from cnnexp.tracking import ownership
+from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import Store, open_store
 from cnnexp.training.checkpoint import BEST
 from cnnexp.training.events import Status
@@ -82,7 +84,7 @@ class Worker:
             plan, self.store, self.storage, interrupt=interrupt, machine=machine, listener=self.listener
         )
         self._silent_since: dict[int, float] = {}
-        self._own_runs: dict[int, list[str]] = {}
+        self._own_weights: dict[int, list[Path]] = {}
 
     def work(self) -> None:
         """Trains until the study has enough, fails too often, or is interrupted."""
@@ -149,7 +151,7 @@ class Worker:
         record = replace(queued, place=self.ledger.place_of(trial), **_own_process())
         self._write(trial, record)
         params = suggested(trial, self.plan.space)
-        candidate = Candidate(trial, record, params, on_run=lambda run_id: self._noted(trial, run_id))
+        candidate = Candidate(trial, record, params, on_run=lambda run: self._noted(trial, run))
         earlier = None if queued.place >= 0 else self._equal(trial.number, params)
         try:
             finding = self._reused(candidate, earlier) if earlier else self.trainer.train(candidate)
@@ -179,9 +181,9 @@ class Worker:
         self._write(candidate.trial, replace(candidate.record, reused=earlier.number))
         return self.trainer.reuse(candidate, earlier)
 
-    def _noted(self, trial: Trial, run_id: str) -> None:
-        self._own_runs.setdefault(trial.number, []).append(run_id)
-        self._write(trial, replace(record_of(trial), run_id=run_id))
+    def _noted(self, trial: Trial, run: Run) -> None:
+        self._own_weights.setdefault(trial.number, []).append(run.unshared_folder / BEST)
+        self._write(trial, replace(record_of(trial), run_id=run.id))
 
     def _write(self, trial: Trial, record: TrialRecord) -> None:
         trial.set_user_attr(RECORD, record.as_attribute())
@@ -194,9 +196,9 @@ class Worker:
         """Deletes the weights of own trials that can no longer win; the first trial's are compared with."""
         best = by_value(self.ledger.trials(), maximize=self.plan.maximizes)
         kept = {0, *(one.number for one in best[:1])}
-        for number in [number for number in self._own_runs if number not in kept]:
-            for run_id in self._own_runs.pop(number):
-                self.store.unshared_folder(run_id).joinpath(BEST).unlink(missing_ok=True)
+        for number in [number for number in self._own_weights if number not in kept]:
+            for weights in self._own_weights.pop(number):
+                weights.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
