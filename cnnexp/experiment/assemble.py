@@ -115,7 +115,9 @@ def assemble(settings: Settings, listener: Listener, *, load: Load = load_datase
     Raises:
         UserError: anything that cannot work is found here, before a run is opened.
     """
-    arguments = check_arguments(MODELS.get(settings.network.model), settings.network.model_args)
+    model = MODELS.get(settings.network.model)
+    settings = settings.replace(model=model.name)  # an alias may have been given
+    arguments = check_arguments(model, settings.network.model_args)
     compute = find_compute(settings.compute)
     dataset = load(settings.data, progress=listener.progress)
     for note in dataset.notes:
@@ -126,7 +128,7 @@ def assemble(settings: Settings, listener: Listener, *, load: Load = load_datase
             f"{settings.optimization.batch_size}; use --batch-size {len(dataset.train)} or less."
         )
     seed_everything(settings.training.seed, 0)
-    network = build_model(settings.network.model, dataset.spec, arguments)
+    network = build_model(model.name, dataset.spec, arguments)
     check_batch_size(network, dataset.spec, settings.optimization.batch_size)
     kept = initialize(network, settings.network.init)
     if kept:
