@@ -36,7 +36,10 @@ MODEL_NAME = "model"
 def record_start(run: Run, assembly: Assembly) -> None:
     """Writes what is known before training: settings, data, network, environment."""
     table = layer_table(assembly.network, assembly.dataset.spec)
-    run.log_params({**assembly.params(), "num_parameters": table.parameters, "macs": table.macs})
+    counts = {"num_parameters": table.parameters, "macs": table.macs}
+    if table.trainable_parameters < table.parameters:
+        counts["num_trainable_parameters"] = table.trainable_parameters
+    run.log_params({**assembly.params(), **counts})
     settings = assembly.settings
     run.set_tags({"model": settings.network.model, "dataset": assembly.dataset_name, "kind": "run"})
     record_settings(run, assembly)
@@ -85,14 +88,15 @@ def _record_data(run: Run, assembly: Assembly) -> None:
 
 
 def record_sample(run: Run, assembly: Assembly) -> None:
-    """Draws some training images with their classes, as they are before augmentation."""
-    data = assembly.dataset
+    """Draws some training images with their classes, as they are before augmentation and permutation."""
+    data, hidden = assembly.dataset, assembly.settings.data.permute_pixels
     positions = torch.linspace(0, len(data.train) - 1, min(SAMPLE_SIZE, len(data.train))).long()
     figure = figures.sample_batch(
         data.train.read(positions).numpy(),
         data.train.labels[positions].numpy(),
         data.class_names,
-        title=f"{assembly.dataset_name}: {len(positions)} of {len(data.train):,} training images",
+        title=f"{assembly.dataset_name}: {len(positions)} of {len(data.train):,} training images"
+        f"{', before their pixels are permuted' if hidden else ''}",
     )
     run.log_figure(figure, "plots/sample_batch.png")
 

@@ -2,7 +2,7 @@
 
 from cnnexp.models.initialization import initialize
 from cnnexp.models.inspect import LayerTable, check_batch_size, count_parameters, layer_table
-from cnnexp.models.registry import MODELS, build_model, check_arguments, register_model
+from cnnexp.models.registry import MODELS, build_model, check_arguments, outline_model, register_model
 
 __all__ = [
     "MODELS",
@@ -13,5 +13,6 @@ __all__ = [
     "count_parameters",
     "initialize",
     "layer_table",
+    "outline_model",
     "register_model",
 ]
