@@ -31,7 +31,8 @@ from cnnexp.tuning.ledger import record_of
 from scripts.bench_process import HERE, run_python
 from scripts.bench_rounds import Ratio, interleaved, machine, ratio, timed
 
-TWO_SECONDS = ("--model", "lenet", "--epochs", "15", "--space", "lr=1e-3..1e-2:log", "--pruner", "none")
+SECONDS_OF_A_TRIAL = 2.0
+LENET = ("--model", "lenet", "--space", "lr=1e-3..1e-2:log", "--pruner", "none", "--no-refit")
 SPACE = (
     *("--set", "pool=true", "--space", "widths=16,32,64", "--space", "kernel_size=3,5"),
     *("--space", "lr=1e-4..1e-1:log", "--space", "batch_size=16..256:log2"),
@@ -63,11 +64,19 @@ def study(folder: Path, *options: str) -> Study:
     return Study(wall, trained, best)
 
 
+def two_seconds(folder: Path) -> tuple[str, ...]:
+    """Returns options of a study whose trials train for about two seconds on this machine."""
+    epochs, trials = 10, 3
+    one = study(folder, "--trials", str(trials), "--jobs", "1", "--epochs", str(epochs), *LENET)
+    enough = max(1, round(SECONDS_OF_A_TRIAL * epochs * trials / one.trained))
+    return ("--epochs", str(enough), *LENET)
+
+
 def run_orchestration(folder: Path, rounds: int, trials: int) -> list[Ratio]:
     """What is not training, as a share of the wall time."""
-    shares = []
+    shares, options = [], two_seconds(folder)
     for number in range(1, rounds + 1):
-        one = study(folder, "--trials", str(trials), "--jobs", "1", "--no-refit", *TWO_SECONDS)
+        one = study(folder, "--trials", str(trials), "--jobs", "1", *options)
         shares.append(1 - one.trained / one.wall)
         print(f"  round {number}: {one.wall:.1f} s, {one.trained / trials:.2f} s a trial", flush=True)
     return [ratio("orchestration: share of the wall time", shares, [1.0] * rounds, at_most=0.05)]
@@ -75,7 +84,7 @@ def run_orchestration(folder: Path, rounds: int, trials: int) -> list[Ratio]:
 
 def run_jobs(folder: Path, rounds: int, trials: int) -> list[Ratio]:
     """Two workers against one."""
-    options = ("--trials", str(trials), "--no-refit", *TWO_SECONDS)
+    options = ("--trials", str(trials), *two_seconds(folder))
     walls = interleaved(
         {f"{jobs} jobs": timed(lambda n=jobs: study(folder, "--jobs", str(n), *options)) for jobs in (1, 2)},  # type: ignore[misc]
         rounds,
@@ -133,7 +142,7 @@ def run_server(folder: Path, rounds: int, trials: int) -> list[Ratio]:
 
     from cnnexp.tracking.ui import reserved_port, ui_command, ui_environment, wait_for_ui
 
-    options = ("--trials", str(trials), "--jobs", "1", "--no-refit", *TWO_SECONDS)
+    options = ("--trials", str(trials), "--jobs", "1", *two_seconds(folder))
     with reserved_port(preferred=5600) as port, (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             ui_command(f"sqlite:///{folder}/server.db", "127.0.0.1", port),
