@@ -5,7 +5,13 @@ from collections.abc import Iterator
 import pytest
 from mlflow import MlflowClient
 
-from tests import postgres_server
+from tests import postgres_server, warm
+
+
+@pytest.fixture(autouse=True)
+def _no_command_stays() -> Iterator[None]:
+    yield
+    warm.end_all()
 
 
 @pytest.fixture

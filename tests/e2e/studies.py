@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +13,9 @@ from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
 from cnnexp.tuning.storage import open_storage
+from tests.warm import SECONDS, Process, finish, kill_group, start
 
-CNNEXP = [sys.executable, "-m", "cnnexp"]
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-SECONDS = 240
 
 # Trains in a blink. While a file `hold` exists that says k, a process waits in the first batch of the k-th
 # network that it trains (and of later ones), and a file `held-<pid>` says that it does.
@@ -83,35 +77,11 @@ QUICK += ["--figures", "none", "--log-model", "false", "--refit", "false", "--st
 
 def tune(*options: str) -> list[str]:
     """The command of a quick study; the model must lie in the folder."""
-    return [*CNNEXP, "tune", *QUICK, *options]
+    return ["tune", *QUICK, *options]
 
 
 def write_model(folder: Path | None = None) -> None:
     (folder or Path()).joinpath("held.py").write_text(MODEL, encoding="utf-8")
-
-
-def start(command: list[str], folder: Path | None = None) -> subprocess.Popen[str]:
-    """Starts a command as the head of a process group of its own, as a shell does."""
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "400"},
-        start_new_session=True,
-    )
-
-
-def finish(process: subprocess.Popen[str], seconds: float = SECONDS) -> str:
-    """Waits for the end and returns what was said; nothing of the group is left behind."""
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
-        raise AssertionError(f"not finished after {seconds} s: {output}") from None
-    return output
 
 
 def finished(command: list[str], *, code: int = 0, folder: Path | None = None) -> str:
@@ -122,13 +92,12 @@ def finished(command: list[str], *, code: int = 0, folder: Path | None = None) -
     return output
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], bool], process: Process) -> None:
     """Waits; where it does not happen nothing of the group is left behind."""
     deadline = time.monotonic() + SECONDS
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_group(process)
             raise AssertionError(f"it did not happen in time: {process.communicate()[0]}")
         time.sleep(0.02)
 
@@ -139,7 +108,7 @@ class Hold:
     def __init__(self, from_trial: int = 1) -> None:
         Path("hold").write_text(str(from_trial), encoding="utf-8")
 
-    def wait(self, workers: int, process: subprocess.Popen[str]) -> list[int]:
+    def wait(self, workers: int, process: Process) -> list[int]:
         """Waits until so many are held; returns their process ids."""
         wait_for(lambda: len(list(Path().glob("held-*"))) >= workers, process)
         return [int(path.name.removeprefix("held-")) for path in Path().glob("held-*")]

@@ -18,10 +18,10 @@ from mlflow.entities import Run
 
 from cnnexp.models import MODELS
 from cnnexp.training.checkpoint import BEST, LAST, read_progress
+from tests.warm import SECONDS, finish, start
 
 ROOT = Path(__file__).parents[2]
 PYTHON_BIN = Path(sys.executable).parent
-CNNEXP = [sys.executable, "-m", "cnnexp"]
 FAST = [
     "--fraction",
     "0.5",
@@ -34,27 +34,7 @@ FAST = [
     "--threads",
     "1",
 ]
-LONG = [*CNNEXP, "train", *FAST, "--epochs", "200"]
-
-
-def start(command: list[str], folder: Path | None = None) -> subprocess.Popen[str]:
-    path = os.pathsep.join([str(PYTHON_BIN), os.environ["PATH"]])
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "PATH": path},
-    )
-
-
-def finish(process: subprocess.Popen[str], seconds: float = 120) -> str:
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    finally:
-        process.kill()
-    return output
+LONG = ["train", *FAST, "--epochs", "200"]
 
 
 def only_run(store: str) -> Run:
@@ -106,7 +86,7 @@ class Pausing(nn.Sequential):
 def pausing(spec: cnnexp.ImageSpec):
     return Pausing(convnet(spec))
 """
-PAUSING_RUN = [*CNNEXP, "train", *FAST, "--model", "pausing", "--plugin", "pausing.py", "--epochs", "8"]
+PAUSING_RUN = ["train", *FAST, "--model", "pausing", "--plugin", "pausing.py", "--epochs", "8"]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +94,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The best and last checkpoint of a run that nothing disturbed."""
     here = tmp_path_factory.mktemp("uninterrupted")
     (here / "pausing.py").write_text(PAUSING)
-    process = start([*PAUSING_RUN, "--tracking-uri", f"sqlite:///{here}/mlflow.db"], folder=here)
+    process = start([*PAUSING_RUN, "--tracking-uri", f"sqlite:///{here}/mlflow.db"], here, cold=True)
     output = finish(process)
     assert process.returncode == 0, output
     return folder(only_run(f"sqlite:///{here}/mlflow.db"))
@@ -141,7 +121,7 @@ def test_a_run_killed_within_an_epoch_resumes_to_the_very_weights_of_the_uninter
         assert ("SIGTERM" if number == signal.SIGTERM else "Ctrl-C") in run.data.tags["cnnexp.reason"]
         assert "in epoch 3; 2 epochs are complete" in run.data.tags["cnnexp.reason"]
         assert "--resume" in output
-    resumed = start([*CNNEXP, "train", "--resume", "last"])
+    resumed = start(["train", "--resume", "last"])
     output = finish(resumed)
     assert resumed.returncode == 0, output
     run = only_run(ready_store)
@@ -156,12 +136,12 @@ def test_a_run_that_died_without_a_word_is_closed_at_the_next_start(ready_store:
     process.kill()
     finish(process)
     assert only_run(ready_store).info.status == "RUNNING"
-    assert finish(start([*CNNEXP, "runs"])).count("interrupted") == 1
+    assert finish(start(["runs"], cold=True)).count("interrupted") == 1
     assert only_run(ready_store).info.status == "KILLED"
 
 
 def test_two_processes_may_be_the_first_in_a_folder() -> None:
-    processes = [start([*CNNEXP, "train", *FAST, "--epochs", "1"]) for _ in range(2)]
+    processes = [start(["train", *FAST, "--epochs", "1"]) for _ in range(2)]
     outputs = [finish(process) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     client = MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
@@ -171,7 +151,7 @@ def test_two_processes_may_be_the_first_in_a_folder() -> None:
 
 
 def test_bad_input_ends_with_one_sentence_and_exit_code_2(ready_store: str) -> None:
-    process = start([*CNNEXP, "train", "--model", "lennet", "--batch_size", "8"])
+    process = start(["train", "--model", "lennet", "--batch_size", "8"], cold=True)
     output = finish(process)
     assert process.returncode == 2
     assert output == (
@@ -195,7 +175,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_folder_that_cannot_be_written_is_said_at_once(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    command = [*CNNEXP, "train", "--tracking-uri", f"sqlite:///{small_disk}/mlflow.db"]
+    command = ["train", "--tracking-uri", f"sqlite:///{small_disk}/mlflow.db"]
     process = start(command)
     output = finish(process)
     assert process.returncode == 2
@@ -207,7 +187,7 @@ def train_on_a_full_disk(disk: Path, uri: str) -> str:
     """Trains where only 300 kB are left for the run's files; there is room again when it ends."""
     MlflowClient(uri).create_experiment("full", artifact_location=f"file://{disk}/files")
     (disk / "filler").write_bytes(b"\0" * (3 * 2**20 - _used(disk) - 300_000))
-    process = start([*CNNEXP, "train", "--epochs", "2", "--experiment", "full", "--tracking-uri", uri])
+    process = start(["train", "--epochs", "2", "--experiment", "full", "--tracking-uri", uri])
     output = finish(process)
     (disk / "filler").unlink()
     assert process.returncode == 0, output
@@ -233,20 +213,30 @@ def test_a_disk_too_full_for_the_store_is_said_and_the_run_is_closed_at_the_next
     shutil.copy(Path(ready_store.removeprefix("sqlite:///")), small_disk)
     uri = f"sqlite:///{small_disk}/mlflow.db"
     assert "database or disk is full" in train_on_a_full_disk(small_disk, uri)
-    finish(start([*CNNEXP, "runs", "--experiment", "full", "--tracking-uri", uri]))
+    finish(start(["runs", "--experiment", "full", "--tracking-uri", uri]))
     assert only_run(uri).info.status in {"FINISHED", "KILLED"}  # never RUNNING for ever
 
 
-def project_run(*options: str) -> subprocess.Popen[str]:
-    return start([str(PYTHON_BIN / "mlflow"), "run", str(ROOT), "-e", "train", *options])
+def project_run(log: Path, *parameters: str) -> subprocess.Popen[bytes]:
+    """`mlflow run . -e train`, as the head of a process group of its own; it writes into a file."""
+    command = [str(PYTHON_BIN / "mlflow"), "run", str(ROOT), "-e", "train"]
+    command += [word for parameter in parameters for word in ("-P", parameter)]
+    path = os.pathsep.join([str(PYTHON_BIN), os.environ["PATH"]])
+    with log.open("w") as output:
+        return subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": path},
+            start_new_session=True,
+        )
 
 
 def test_mlflow_run_as_typed_leaves_exactly_one_finished_run(ready_store: str) -> None:
     parameters = ["model=lenet", "epochs=1", "lr=1e-3", "fraction=0.3", "figures=none", "log_model=False"]
     parameters += ["run_name=two words", "data_dir=", "shuffle=true"]
-    process = project_run(*(word for parameter in parameters for word in ("-P", parameter)))
-    output = finish(process)
-    assert process.returncode == 0, output
+    process = project_run(Path("project.log"), *parameters)
+    assert process.wait(SECONDS) == 0, Path("project.log").read_text()
     run = only_run(ready_store)
     assert run.info.status == "FINISHED"
     assert run.data.params["lr"] == "1e-3"
@@ -261,18 +251,7 @@ def test_mlflow_run_as_typed_leaves_exactly_one_finished_run(ready_store: str) -
 @pytest.mark.parametrize("whole_group", [True, False])
 def test_a_project_run_that_is_terminated_is_closed(ready_store: str, whole_group: bool) -> None:
     log = Path("project.log")
-    options = ["epochs=500", "model=convnet", "fraction=0.5", "threads=1"]
-    command = [str(PYTHON_BIN / "mlflow"), "run", str(ROOT), "-e", "train"]
-    command += [word for option in options for word in ("-P", option)]
-    path = os.pathsep.join([str(PYTHON_BIN), os.environ["PATH"]])
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": path},
-            start_new_session=True,
-        )
+    process = project_run(log, "epochs=500", "model=convnet", "fraction=0.5", "threads=1")
     wait_for(lambda: epochs_done() >= 1, output=log)
     if whole_group:
         os.killpg(process.pid, signal.SIGTERM)

@@ -18,16 +18,15 @@ from tests.e2e.studies import (
     check_exact,
     children,
     counted,
-    finish,
     finished,
     parent,
     runs_of,
-    start,
     storage_in,
     trials_of,
     tune,
     write_model,
 )
+from tests.warm import finish, start
 
 ALONE = [
     "--jobs",

@@ -17,19 +17,18 @@ from tests.e2e.studies import (
     check_exact,
     children,
     counted,
-    finish,
     finished,
     is_finished,
     num_finished,
     parent,
     record,
     runs_of,
-    start,
     trials_of,
     tune,
     wait_for,
     write_model,
 )
+from tests.warm import finish, start
 
 TRIALS = 9
 WORKERS = 4
@@ -76,7 +75,7 @@ def test_a_killed_worker_costs_no_trial_and_its_own_is_tried_once_more(storage: 
 @pytest.mark.parametrize("storage", STORAGES, indirect=True)
 def test_a_study_that_was_killed_as_a_whole_is_finished_by_the_same_command(storage: str) -> None:
     hold = Hold(from_trial=2)
-    process = start(command(storage))
+    process = start(command(storage), cold="sqlite" in storage)  # as a user starts it, on one of the two
     hold.wait(WORKERS, process)
     os.killpg(process.pid, signal.SIGKILL)
     finish(process)
