@@ -1,0 +1,91 @@
+"""The one entrance to all algorithms: checks, padding, autocast, bias."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from cnnexp.convolution.choice import check_name, choose, refusal
+from cnnexp.convolution.fft import fft
+from cnnexp.convolution.geometry import Geometry, Numbers, Padding, find_geometry
+from cnnexp.convolution.im2col import im2col
+from cnnexp.convolution.loop import loop
+from cnnexp.convolution.shift import shift
+from cnnexp.convolution.winograd import winograd
+from cnnexp.errors import ConvolutionError
+
+Algorithm = Callable[[Tensor, Tensor, Geometry], Tensor]
+_BY_NAME: dict[str, Algorithm] = {
+    "loop": loop,
+    "im2col": im2col,
+    "shift": shift,
+    "fft": fft,
+    "winograd": winograd,
+}
+
+
+def convolve(
+    images: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    algorithm: str = "auto",
+) -> Tensor:
+    """Cross-correlates images with a weight, exactly as `torch.nn.functional.conv2d`; differentiable.
+
+    Args:
+        images: (N, C, H, W), or (C, H, W) for one image.
+        weight: (K, C/groups, R, S).
+        bias: (K,), added to every pixel of each output channel.
+        stride: pixels between windows.
+        padding: zeros around the image: a number, (rows, columns), 'valid' or 'same'.
+        dilation: pixels between the elements of the kernel.
+        groups: parts of the channels that are convolved apart.
+        algorithm: one of ALGORITHMS.
+
+    Returns:
+        (N, K, P, Q), P = (H + 2·padding − dilation·(R − 1) − 1) / stride + 1, or (K, P, Q); under autocast in
+        its dtype.
+
+    Raises:
+        ConvolutionError: sizes that do not fit each other, or the algorithm.
+    """
+    if images.dim() == 3:  # noqa: PLR2004  # C H W
+        whole = convolve(
+            images.unsqueeze(0), weight, bias, stride=stride, padding=padding, dilation=dilation,
+            groups=groups, algorithm=algorithm,
+        )  # fmt: skip
+        return whole.squeeze(0)
+    geometry = find_geometry(
+        tuple(images.shape), tuple(weight.shape),
+        stride=stride, padding=padding, dilation=dilation, groups=groups,
+    )  # fmt: skip
+    compute = _BY_NAME[_resolve(algorithm, images, weight, geometry)]
+    kind = images.device.type
+    if torch.is_autocast_enabled(kind):
+        dtype = torch.get_autocast_dtype(kind)
+        images, weight = images.to(dtype), weight.to(dtype)
+        bias = None if bias is None else bias.to(dtype)
+    with torch.autocast(kind, enabled=False):
+        product = compute(images, weight, geometry)
+        return product if bias is None else product + bias[:, None, None]
+
+
+def _resolve(algorithm: str, images: Tensor, weight: Tensor, geometry: Geometry) -> str:
+    check_name(algorithm)
+    if algorithm == "auto":
+        algorithm = choose(
+            tuple(images.shape), tuple(weight.shape), stride=geometry.stride, groups=geometry.groups
+        ).algorithm
+    reason = refusal(
+        algorithm, kernel_size=geometry.kernel, stride=geometry.stride, dilation=geometry.dilation
+    )
+    if reason is not None:
+        raise ConvolutionError(reason)
+    return algorithm
