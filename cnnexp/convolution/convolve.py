@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from cnnexp.convolution.blocks import fits, im2col_in_blocks
 from cnnexp.convolution.choice import check_name, choose, refusal
 from cnnexp.convolution.fft import fft
 from cnnexp.convolution.geometry import Geometry, Numbers, Padding, find_geometry
@@ -66,14 +67,16 @@ def convolve(
         tuple(images.shape), tuple(weight.shape),
         stride=stride, padding=padding, dilation=dilation, groups=groups,
     )  # fmt: skip
-    compute = _BY_NAME[_resolve(algorithm, images, weight, geometry)]
+    chosen = _resolve(algorithm, images, weight, geometry)
     kind = images.device.type
     if torch.is_autocast_enabled(kind):
         dtype = torch.get_autocast_dtype(kind)
         images, weight = images.to(dtype), weight.to(dtype)
         bias = None if bias is None else bias.to(dtype)
     with torch.autocast(kind, enabled=False):
-        product = compute(images, weight, geometry)
+        if chosen == "im2col" and fits(images, weight):
+            return im2col_in_blocks(images, weight, bias, geometry)
+        product = _BY_NAME[chosen](images, weight, geometry)
         return product if bias is None else product + bias[:, None, None]
 
 
