@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from cnnexp.convolution.blocks import fits, im2col_in_blocks
+from cnnexp.convolution.blocks import HALVES, fits, im2col_in_blocks, layout
 from cnnexp.convolution.choice import check_name, choose, refusal
 from cnnexp.convolution.fft import fft
 from cnnexp.convolution.geometry import Geometry, Numbers, Padding, find_geometry
@@ -69,15 +69,28 @@ def convolve(
     )  # fmt: skip
     chosen = _resolve(algorithm, images, weight, geometry)
     kind = images.device.type
-    if torch.is_autocast_enabled(kind):
-        dtype = torch.get_autocast_dtype(kind)
-        images, weight = images.to(dtype), weight.to(dtype)
-        bias = None if bias is None else bias.to(dtype)
+    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+        return _compute(chosen, images, weight, bias, geometry)
+    dtype = torch.get_autocast_dtype(kind)
+    bias = None if bias is None else bias.to(dtype)
     with torch.autocast(kind, enabled=False):
-        if chosen == "im2col" and fits(images, weight):
-            return im2col_in_blocks(images, weight, bias, geometry)
-        product = _BY_NAME[chosen](images, weight, geometry)
-        return product if bias is None else product + bias[:, None, None]
+        return _compute(chosen, images.to(dtype), weight.to(dtype), bias, geometry)
+
+
+def _compute(
+    algorithm: str, images: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry
+) -> Tensor:
+    # A traced graph, or the meta device, wants the operations and the shapes, and not a loop unrolled.
+    if images.is_meta or torch.compiler.is_compiling():
+        algorithm = "im2col"
+    if algorithm == "im2col" and fits(images, weight):
+        return im2col_in_blocks(images, weight, bias, geometry)
+    # What adds up several products would round each to half precision; FFTs have none on a CPU.
+    dtype, is_one_product = images.dtype, algorithm == "im2col" or geometry.kernel == (1, 1)
+    wide = torch.float32 if dtype in HALVES and not is_one_product else dtype
+    product = _BY_NAME[algorithm](images.to(wide), weight.to(wide), geometry).to(dtype)
+    product = product if bias is None else product + bias[:, None, None]
+    return product.contiguous(memory_format=layout(images, weight))
 
 
 def _resolve(algorithm: str, images: Tensor, weight: Tensor, geometry: Geometry) -> str:

@@ -22,7 +22,8 @@ def windows(padded: Tensor, geometry: Geometry) -> Tensor:
 def im2col(images: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
     """Convolves images (N, C, H, W) with a weight (K, C/G, R, S); returns (N, K, P, Q)."""
     columns = windows(geometry.pad(images), geometry)
-    num_images, groups, (height, width) = len(images), geometry.groups, geometry.output
+    groups, (height, width) = geometry.groups, geometry.output
+    num_images = images.shape[0]  # `len` would make a traced graph one of this batch size only
     depth = weight[0].numel()
     columns = columns.reshape(num_images, groups, depth, height * width)
     product = weight.reshape(groups, -1, depth) @ columns

@@ -6,6 +6,8 @@ matrix, add up to what one product with whole windows gives, from a third of the
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -97,6 +99,7 @@ def _as_matrix(pixels: Tensor) -> tuple[Tensor, Tensor | None]:
     return memory.view(kernels, -1), memory.permute(2, 0, 1, 3)
 
 
+@lru_cache(maxsize=256)
 def _sets_of_rows(rows: Axis) -> list[tuple[int, int, list[tuple[int, int]]]]:
     """Parts kernel rows by which of every `step` image rows they read.
 

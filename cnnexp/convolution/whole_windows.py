@@ -5,25 +5,41 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cnnexp.convolution.windows import Axis, Windows, workspace
+from cnnexp.convolution.windows import Axis, Pairs, Windows, workspace
 
 
 class WholeWindows(Windows):
-    """A matrix (R·S·C + 1, P·Q) per image; the last row is ones, and carries the bias."""
+    """A matrix (R·S·C + 1, P·Q) per image; the last row is ones, and carries the bias.
+
+    The images it reads have their zeros around them already.
+    """
 
     def __init__(self, count: int, channels: int, rows: Axis, columns: Axis, *, like: Tensor) -> None:
         super().__init__()
+        self.rows, self.columns = rows, columns
         taps = len(rows.taps), len(columns.taps)
         self.depth = taps[0] * taps[1] * channels
-        shape = count, self.depth + 1, rows.output * columns.output
-        self.matrices = workspace("windows", shape, like)
-        boxes = self.matrices[:, : self.depth].view(count, *taps, channels, rows.output, columns.output)
-        for r, row in enumerate(rows.taps):
-            for s, column in enumerate(columns.taps):
-                self.add_place(boxes[:, r, s], rows, columns, (row, column))
-        if self.is_sparse:
-            self.matrices.zero_()
+        self.matrices = workspace("windows", (count, self.depth + 1, rows.output * columns.output), like)
         self.matrices[:, self.depth] = 1
+        self.boxes = self.matrices[:, :-1].view(count, *taps, channels, rows.output, columns.output)
+
+    def sources(self, images: Tensor) -> Pairs:
+        """One pair for all taps: of images with their zeros around them, windows are a mere view."""
+        per_image, per_channel, per_row, per_pixel = images.stride()
+        down, right = per_row * self.rows.spacing, per_pixel * self.columns.spacing
+        strides = (
+            *(per_image, down, right, per_channel),
+            *(per_row * self.rows.step, per_pixel * self.columns.step),
+        )
+        start = images.storage_offset() + self.rows.taps[0] * per_row + self.columns.taps[0] * per_pixel
+        return [(self.boxes, images.as_strided((len(images), *self.boxes.shape[1:]), strides, start))]
+
+    def pairs(self, images: Tensor) -> Pairs:
+        """One pair for each tap: none overlaps itself, so that it can be added to."""
+        for r, row in enumerate(self.rows.taps):
+            for s, column in enumerate(self.columns.taps):
+                self.add_place(self.boxes[:, r, s], self.rows, self.columns, (row, column))
+        return super().pairs(images)
 
     def multiply(self, weights: Tensor, out: Tensor) -> None:
         """Writes weights times windows to out (n, K, P, Q)."""

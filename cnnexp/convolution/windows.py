@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 import torch
@@ -36,6 +36,11 @@ class Axis:
     input: int
     output: int
 
+    @property
+    def spacing(self) -> int:
+        """Pixels between the taps."""
+        return self.taps[1] - self.taps[0] if len(self.taps) > 1 else 0
+
     def reach(self, tap: int, count: int) -> tuple[int, int]:
         """Returns first and last + 1 of the outputs 0 to count − 1 for which a tap reads inside the image."""
         first = max(0, -(tap // self.step))
@@ -48,7 +53,8 @@ class Axis:
 
     def part(self, first: int, last: int) -> Axis:
         """Returns the axis of outputs first to last − 1 alone."""
-        return replace(self, taps=tuple(tap + first * self.step for tap in self.taps), output=last - first)
+        taps = tuple(tap + first * self.step for tap in self.taps)
+        return Axis(taps, self.step, self.input, last - first)
 
 
 def workspace(name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
@@ -90,6 +96,10 @@ class Windows(ABC):
             self.places.append(
                 (place, rows.pixels(taps[0], top, bottom), columns.pixels(taps[1], left, right))
             )
+
+    def sources(self, images: Tensor) -> Pairs:
+        """Returns pairs as `pairs` does, to read from only: a view into the images may overlap itself."""
+        return self.pairs(images)
 
     def pairs(self, images: Tensor) -> Pairs:
         """Returns views into the windows beside the views into images (N, C, H, W) that belong there."""

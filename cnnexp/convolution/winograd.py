@@ -76,4 +76,4 @@ def _tiles(padded: Tensor, geometry: Geometry, tile: int) -> Tensor:
     below, right = (-geometry.output[0]) % tile, (-geometry.output[1]) % tile
     filled = F.pad(padded, (0, right, 0, below))
     tiles = filled.unfold(2, tile + 2, tile).unfold(3, tile + 2, tile)
-    return tiles.reshape(len(tiles), geometry.groups, -1, *tiles.shape[2:])
+    return tiles.reshape(tiles.shape[0], geometry.groups, -1, *tiles.shape[2:])
