@@ -16,12 +16,11 @@ from torch import Tensor
 from cnnexp.convolution.geometry import Geometry
 from cnnexp.convolution.im2col import im2col
 from cnnexp.convolution.row_windows import RowWindows
-from cnnexp.convolution.whole_windows import WholeWindows
+from cnnexp.convolution.whole_windows import WHOLE_DEPTH, WholeWindows
 from cnnexp.convolution.windows import Axis, Pairs, Windows, gather, scatter
 
 # Measured on an Intel Xeon with AVX-512 and 2 MiB of second-level cache, torch 2.14, one thread.
 _BLOCK_BYTES = 2**20  # windows of one block
-_WHOLE_DEPTH = 100  # R·S·C up to which whole windows win
 _FEW_CHANNELS = 8  # below it a pixel's channels are too short a run to be copied one by one
 _ENOUGH_COLUMNS = 512  # output pixels of one image that fill a matrix product
 HALVES = {torch.float16, torch.bfloat16}
@@ -157,7 +156,7 @@ def layout(images: Tensor, weight: Tensor) -> torch.memory_format:
 def _groups(images: Tensor, weight: Tensor, geometry: Geometry) -> Iterator[Work]:
     num_channels, num_kernels = weight.shape[1], len(weight) // geometry.groups
     # Row windows add up in the output, kernel row by kernel row: half precision would round each time.
-    is_whole = weight[0].numel() <= _WHOLE_DEPTH or images.dtype in HALVES
+    is_whole = weight[0].numel() <= WHOLE_DEPTH or images.dtype in HALVES
     top, bottom, left, right = geometry.padding
     size = images.shape[2], images.shape[3]
     if is_whole:  # for few channels a padded copy costs little

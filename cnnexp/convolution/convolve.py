@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cnnexp.convolution.blocks import HALVES, fits, im2col_in_blocks, layout
-from cnnexp.convolution.choice import check_name, choose, refusal
+from cnnexp.convolution.choice import choose, refusal
 from cnnexp.convolution.fft import fft
 from cnnexp.convolution.geometry import Geometry, Numbers, Padding, find_geometry
 from cnnexp.convolution.im2col import im2col
@@ -94,11 +94,11 @@ def _compute(
 
 
 def _resolve(algorithm: str, images: Tensor, weight: Tensor, geometry: Geometry) -> str:
-    check_name(algorithm)
     if algorithm == "auto":
-        algorithm = choose(
-            tuple(images.shape), tuple(weight.shape), stride=geometry.stride, groups=geometry.groups
-        ).algorithm
+        return choose(
+            tuple(images.shape), tuple(weight.shape),
+            stride=geometry.stride, dilation=geometry.dilation, groups=geometry.groups,
+        ).algorithm  # fmt: skip
     reason = refusal(
         algorithm, kernel_size=geometry.kernel, stride=geometry.stride, dilation=geometry.dilation
     )

@@ -48,6 +48,12 @@ class Geometry:
         top, bottom, left, right = self.padding
         return F.pad(images, (left, right, top, bottom)) if any(self.padding) else images
 
+    def window(self, row: int, column: int) -> tuple[slice, slice]:
+        """Returns the pixels of a padded image that the kernel covers for one output pixel."""
+        top, left = row * self.stride[0], column * self.stride[1]
+        height, width = self.extent
+        return slice(top, top + height, self.dilation[0]), slice(left, left + width, self.dilation[1])
+
     def shifted(self, padded: Tensor, row: int, column: int) -> Tensor:
         """Returns the pixels (…, P, Q) that one kernel element meets, one per output pixel; a view."""
         top, left = row * self.dilation[0], column * self.dilation[1]

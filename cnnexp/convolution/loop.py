@@ -6,25 +6,53 @@ Some thousand times slower than a library's: each output pixel is a few calls fr
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from cnnexp.convolution.geometry import Geometry
 
 
+class OneChannel(torch.autograd.Function):
+    """One kernel (R, S) slid over one padded channel (N, H, W), and its gradient by the same two loops.
+
+    Autograd could differentiate the loops, but would keep some kilobytes for each output pixel: gigabytes.
+    """
+
+    @staticmethod
+    def forward(images: Tensor, kernel: Tensor, geometry: Geometry) -> Tensor:
+        """Returns (N, P, Q): at each place the sum of the window times the kernel."""
+        out = images.new_empty(len(images), *geometry.output)
+        for p in range(geometry.output[0]):
+            for q in range(geometry.output[1]):
+                out[:, p, q] = (images[:, *geometry.window(p, q)] * kernel).sum(dim=(1, 2))
+        return out
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Geometry], output: Tensor) -> None:  # noqa: ANN401, ARG004
+        """Keeps what the gradient needs."""
+        images, kernel, ctx.geometry = inputs
+        ctx.save_for_backward(images, kernel)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
+        """Each output pixel hands its gradient to the window it saw, and to the kernel it saw it with."""
+        images, kernel = ctx.saved_tensors
+        to_images, to_kernel = torch.zeros_like(images), torch.zeros_like(kernel)
+        for p in range(ctx.geometry.output[0]):
+            for q in range(ctx.geometry.output[1]):
+                window, pixel = ctx.geometry.window(p, q), gradient[:, p, q, None, None]
+                to_images[:, *window] += pixel * kernel
+                to_kernel += (pixel * images[:, *window]).sum(dim=0)
+        return to_images, to_kernel, None
+
+
 def one_channel(images: Tensor, kernel: Tensor, geometry: Geometry) -> Tensor:
     """Slides one kernel (R, S) over one padded channel (N, H, W); returns (N, P, Q)."""
-    (step_down, step_right), (apart_down, apart_right) = geometry.stride, geometry.dilation
-    height, width = geometry.extent
-    rows = []
-    for p in range(geometry.output[0]):
-        row = []
-        for q in range(geometry.output[1]):
-            top, left = p * step_down, q * step_right
-            window = images[:, top : top + height : apart_down, left : left + width : apart_right]
-            row.append((window * kernel).sum(dim=(1, 2)))
-        rows.append(torch.stack(row, dim=1))
-    return torch.stack(rows, dim=1)
+    return OneChannel.apply(images, kernel, geometry)  # type: ignore[no-any-return]
 
 
 def one_kernel(images: Tensor, kernel: Tensor, geometry: Geometry) -> Tensor:

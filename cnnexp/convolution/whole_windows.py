@@ -7,6 +7,8 @@ from torch import Tensor
 
 from cnnexp.convolution.windows import Axis, Pairs, Windows, workspace
 
+WHOLE_DEPTH = 100  # R·S·C up to which whole windows are faster than rows of them; measured as in `choice`
+
 
 class WholeWindows(Windows):
     """A matrix (R·S·C + 1, P·Q) per image; the last row is ones, and carries the bias.

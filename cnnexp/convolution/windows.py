@@ -70,6 +70,11 @@ def workspace(name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
     return buffers[key][:size].view(shape)
 
 
+def forget_workspace() -> None:
+    """Gives back the memory that this thread keeps; the next convolution allocates it anew."""
+    _kept.__dict__.clear()
+
+
 Pairs = list[tuple[Tensor, Tensor]]
 
 
