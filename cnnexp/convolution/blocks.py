@@ -191,7 +191,7 @@ def _walk(work: Work, images: Tensor, *, adds: bool = False) -> Iterator[tuple[W
             if begin == end:
                 continue
             windows = work.windows(size, work.rows.part(first, last), images)
-            pairs = windows.pairs(images) if adds else windows.sources(images)
+            pairs = windows.targets(images) if adds else windows.sources(images)
             for start in range(begin, end, size):
                 yield windows, pairs, slice(first, last), slice(start, start + size)
 

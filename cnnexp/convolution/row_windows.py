@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from cnnexp.convolution.windows import Axis, Windows, workspace
+from cnnexp.convolution.windows import Axis, Pairs, Windows, pair_of_tap, windows_view, workspace
 
 
 class RowWindows(Windows):
@@ -24,9 +24,10 @@ class RowWindows(Windows):
     """
 
     def __init__(self, count: int, channels: int, rows: Axis, columns: Axis, *, like: Tensor) -> None:
-        super().__init__()
-        self.matrices: list[tuple[int, Tensor]] = []
+        self.rows, self.columns = rows, columns
         self.depth = len(columns.taps) * channels
+        self.boxes: list[tuple[int, Tensor]] = []  # first image row, and (n, S, C, rows, Q)
+        self.matrices: list[tuple[int, Tensor]] = []
         across, sets = count * columns.output, _sets_of_rows(rows)
         # Pixels stand in the windows as they lie in the images: runs of channels, or runs of a row.
         channels_last = like.stride(1) == 1
@@ -36,29 +37,49 @@ class RowWindows(Windows):
             own = self.memory[used : used + lines]
             used += lines
             if channels_last:
-                box = own.view(lines, count, columns.output, -1, channels).permute(3, 1, 4, 0, 2)
+                box = own.view(lines, count, columns.output, -1, channels).permute(1, 3, 4, 0, 2)
                 matrix = own.view(-1, self.depth).t()
             else:
-                box = own.view(-1, channels, lines, count, columns.output).permute(0, 3, 1, 2, 4)
+                box = own.view(-1, channels, lines, count, columns.output).permute(3, 0, 1, 2, 4)
                 matrix = own.view(self.depth, -1)
-            for s, column in enumerate(columns.taps):
-                self.add_place(box[s], rows, columns, (first, column))
+            self.boxes.append((first, box))
             for r, down in members:
                 self.matrices.append((r, matrix[:, down * across : (down + rows.output) * across]))
-        if self.is_sparse:
-            self.memory.zero_()
+
+    def sources(self, images: Tensor) -> Pairs:
+        """One pair for each set of rows; where windows reach over the edge, one more for each tap."""
+        lines, width = [(first, box.shape[3]) for first, box in self.boxes], self.columns.output
+        is_inside = all(self.columns.is_inside(tap, width) for tap in self.columns.taps)
+        if is_inside and all(self.rows.is_inside(first, count) for first, count in lines):
+            return [
+                (box, windows_view(images, (1, *box.shape[1:]), self.rows, self.columns, first)[:, 0])
+                for first, box in self.boxes
+            ]
+        self.memory.zero_()
+        return self.targets(images)
+
+    def targets(self, images: Tensor) -> Pairs:
+        """One pair for each tap of each set of rows."""
+        return [
+            pair_of_tap(box[:, s], images, self.rows, self.columns, (first, column))
+            for first, box in self.boxes
+            for s, column in enumerate(self.columns.taps)
+        ]
 
     def multiply(self, weights: Tensor, out: Tensor) -> None:
         """Writes the sum over kernel rows of weights times windows, and the bias, to out (n, K, P, Q)."""
         pixels, box = _as_matrix(out)
+        bias = weights[:, -1:]
         for number, (r, matrix) in enumerate(self.matrices):
             row = self._row(weights, r)
-            if number == 0:
-                torch.addmm(weights[:, -1:], row, matrix, out=pixels)
-            else:
+            if number:
                 pixels.addmm_(row, matrix)
-        if box is not None:
-            out.copy_(box)
+            elif box is None:
+                torch.addmm(bias, row, matrix, out=pixels)
+            else:
+                torch.mm(row, matrix, out=pixels)
+        if box is not None:  # the bias comes with the copy
+            torch.add(box, bias[:, :, None], out=out)
 
     def add_weight_gradient(self, gradient: Tensor, weights: Tensor) -> None:
         """Adds gradient (n, K, P, Q) times transposed windows, kernel row by kernel row."""

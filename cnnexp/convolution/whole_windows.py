@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cnnexp.convolution.windows import Axis, Pairs, Windows, workspace
+from cnnexp.convolution.windows import Axis, Pairs, Windows, pair_of_tap, windows_view, workspace
 
 WHOLE_DEPTH = 100  # R·S·C up to which whole windows are faster than rows of them; measured as in `choice`
 
@@ -17,7 +17,6 @@ class WholeWindows(Windows):
     """
 
     def __init__(self, count: int, channels: int, rows: Axis, columns: Axis, *, like: Tensor) -> None:
-        super().__init__()
         self.rows, self.columns = rows, columns
         taps = len(rows.taps), len(columns.taps)
         self.depth = taps[0] * taps[1] * channels
@@ -26,22 +25,17 @@ class WholeWindows(Windows):
         self.boxes = self.matrices[:, :-1].view(count, *taps, channels, rows.output, columns.output)
 
     def sources(self, images: Tensor) -> Pairs:
-        """One pair for all taps: of images with their zeros around them, windows are a mere view."""
-        per_image, per_channel, per_row, per_pixel = images.stride()
-        down, right = per_row * self.rows.spacing, per_pixel * self.columns.spacing
-        strides = (
-            *(per_image, down, right, per_channel),
-            *(per_row * self.rows.step, per_pixel * self.columns.step),
-        )
-        start = images.storage_offset() + self.rows.taps[0] * per_row + self.columns.taps[0] * per_pixel
-        return [(self.boxes, images.as_strided((len(images), *self.boxes.shape[1:]), strides, start))]
+        """One pair for all taps."""
+        shape = tuple(self.boxes.shape[1:])
+        return [(self.boxes, windows_view(images, shape, self.rows, self.columns, self.rows.taps[0]))]
 
-    def pairs(self, images: Tensor) -> Pairs:
-        """One pair for each tap: none overlaps itself, so that it can be added to."""
-        for r, row in enumerate(self.rows.taps):
-            for s, column in enumerate(self.columns.taps):
-                self.add_place(self.boxes[:, r, s], self.rows, self.columns, (row, column))
-        return super().pairs(images)
+    def targets(self, images: Tensor) -> Pairs:
+        """One pair for each tap."""
+        return [
+            pair_of_tap(self.boxes[:, r, s], images, self.rows, self.columns, (row, column))
+            for r, row in enumerate(self.rows.taps)
+            for s, column in enumerate(self.columns.taps)
+        ]
 
     def multiply(self, weights: Tensor, out: Tensor) -> None:
         """Writes weights times windows to out (n, K, P, Q)."""

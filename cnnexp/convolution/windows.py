@@ -17,6 +17,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+Pairs = list[tuple[Tensor, Tensor]]
 _kept = threading.local()
 
 
@@ -46,9 +47,15 @@ class Axis:
         first = max(0, -(tap // self.step))
         return first, max(first, min(count, (self.input - 1 - tap) // self.step + 1))
 
+    def is_inside(self, tap: int, count: int) -> bool:
+        """Whether a tap reads inside the image for all of the outputs 0 to count − 1."""
+        return tap >= 0 and tap + (count - 1) * self.step < self.input
+
     def pixels(self, tap: int, first: int, last: int) -> slice:
         """Returns the pixels that a tap reads for outputs first to last − 1."""
         start = tap + first * self.step
+        if first == last:
+            return slice(0, 0)
         return slice(start, start + (last - first - 1) * self.step + 1, self.step)
 
     def part(self, first: int, last: int) -> Axis:
@@ -75,40 +82,16 @@ def forget_workspace() -> None:
     _kept.__dict__.clear()
 
 
-Pairs = list[tuple[Tensor, Tensor]]
-
-
 class Windows(ABC):
-    """Windows (n images, some rows of output pixels) as one or more matrices: the layouts are its subclasses.
+    """Windows of n images and some rows of output pixels as matrices; the layouts are subclasses."""
 
-    Attributes:
-        places: a view (n, C, rows, columns) into the windows, and the rows and columns of the image there.
-        is_sparse: some windows reach over the edge, where nothing is ever copied to.
-    """
-
-    def __init__(self) -> None:
-        self.places: list[tuple[Tensor, slice, slice]] = []
-        self.is_sparse = False
-
-    def add_place(self, windows: Tensor, rows: Axis, columns: Axis, taps: tuple[int, int]) -> None:
-        """Notes what one tap reads into windows (n, C, rows, Q)."""
-        num_rows, num_columns = windows.shape[2:]
-        top, bottom = rows.reach(taps[0], num_rows)
-        left, right = columns.reach(taps[1], num_columns)
-        self.is_sparse |= bottom - top < num_rows or right - left < num_columns
-        if bottom > top and right > left:
-            place = windows[:, :, top:bottom, left:right]
-            self.places.append(
-                (place, rows.pixels(taps[0], top, bottom), columns.pixels(taps[1], left, right))
-            )
-
+    @abstractmethod
     def sources(self, images: Tensor) -> Pairs:
-        """Returns pairs as `pairs` does, to read from only: a view into the images may overlap itself."""
-        return self.pairs(images)
+        """Returns views into the windows beside those into images (N, C, H, W) that are copied there."""
 
-    def pairs(self, images: Tensor) -> Pairs:
-        """Returns views into the windows beside the views into images (N, C, H, W) that belong there."""
-        return [(windows, images[:, :, rows, columns]) for windows, rows, columns in self.places]
+    @abstractmethod
+    def targets(self, images: Tensor) -> Pairs:
+        """Returns such pairs where no view overlaps itself: windows can be added to the images."""
 
     @abstractmethod
     def multiply(self, weights: Tensor, out: Tensor) -> None:
@@ -121,6 +104,33 @@ class Windows(ABC):
     @abstractmethod
     def take_gradient(self, weights: Tensor, gradient: Tensor) -> None:
         """Overwrites the windows with their gradient, given that of the output (n, K, P, Q)."""
+
+
+def pair_of_tap(
+    windows: Tensor, images: Tensor, rows: Axis, columns: Axis, taps: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Returns what of windows (n, C, rows, Q) a tap fills from inside the images, and its pixels there."""
+    top, bottom = rows.reach(taps[0], windows.shape[2])
+    left, right = columns.reach(taps[1], windows.shape[3])
+    read = rows.pixels(taps[0], top, bottom), columns.pixels(taps[1], left, right)
+    return windows[:, :, top:bottom, left:right], images[:, :, *read]
+
+
+def windows_view(images: Tensor, shape: tuple[int, ...], rows: Axis, columns: Axis, top: int) -> Tensor:
+    """Returns (N, R, S, C, rows, Q): what all taps read, if that is all inside the images, without a copy.
+
+    Args:
+        images: (N, C, H, W).
+        shape: R, S, C, rows, Q.
+        rows: its step and the spacing of its taps count.
+        columns: all of it counts.
+        top: the image row that the first tap reads for the first output.
+    """
+    per_image, per_channel, per_row, per_pixel = images.stride()
+    down, right = per_row * rows.spacing, per_pixel * columns.spacing
+    strides = (per_image, down, right, per_channel, per_row * rows.step, per_pixel * columns.step)
+    start = images.storage_offset() + top * per_row + columns.taps[0] * per_pixel
+    return images.as_strided((len(images), *shape), strides, start)
 
 
 def gather(pairs: Pairs, block: slice) -> None:
