@@ -69,17 +69,13 @@ class RowWindows(Windows):
     def multiply(self, weights: Tensor, out: Tensor) -> None:
         """Writes the sum over kernel rows of weights times windows, and the bias, to out (n, K, P, Q)."""
         pixels, box = _as_matrix(out)
-        bias = weights[:, -1:]
         for number, (r, matrix) in enumerate(self.matrices):
-            row = self._row(weights, r)
             if number:
-                pixels.addmm_(row, matrix)
-            elif box is None:
-                torch.addmm(bias, row, matrix, out=pixels)
+                pixels.addmm_(self._row(weights, r), matrix)
             else:
-                torch.mm(row, matrix, out=pixels)
-        if box is not None:  # the bias comes with the copy
-            torch.add(box, bias[:, :, None], out=out)
+                torch.addmm(weights[:, -1:], self._row(weights, r), matrix, out=pixels)
+        if box is not None:
+            out.copy_(box)
 
     def add_weight_gradient(self, gradient: Tensor, weights: Tensor) -> None:
         """Adds gradient (n, K, P, Q) times transposed windows, kernel row by kernel row."""
