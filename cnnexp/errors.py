@@ -36,6 +36,10 @@ class ModelError(UserError):
     """A model that cannot be built as asked, or cannot take the images it is given."""
 
 
+class ConvolutionError(UserError):
+    """A convolution whose sizes do not fit, or that the chosen algorithm cannot compute."""
+
+
 class TrackingError(UserError):
     """A tracking store that cannot be opened, or a run that cannot be found."""
 

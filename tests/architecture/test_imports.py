@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "cnnexp"
 
 FOUNDATION = {"errors", "registry", "cache_folder", "image_spec", "process", "progress", "plugins"}
-BELOW_TRAINING = FOUNDATION | {"settings", "data", "models", "figures"}
+BELOW_TRAINING = FOUNDATION | {"settings", "data", "convolution", "models", "figures"}
 BELOW_EXPERIMENT = BELOW_TRAINING | {"training", "tracking"}
 MAY_IMPORT = {
     "errors": set(),
@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "plugins": {"errors"},
     "settings": FOUNDATION,
     "data": FOUNDATION | {"settings"},
-    "models": FOUNDATION | {"settings"},
+    "convolution": {"errors"},
+    "models": FOUNDATION | {"settings", "convolution"},
     "figures": FOUNDATION | {"settings"},
     "training": BELOW_TRAINING,
     "tracking": FOUNDATION | {"settings", "figures", "training.events"},  # beside experiment: it only listens
