@@ -17,6 +17,7 @@ from cnnexp.data.batches import Batches
 from cnnexp.data.dataset import ImageDataset
 from cnnexp.data.normalize import Normalize
 from cnnexp.errors import DataError
+from cnnexp.experiment.convolutions import TORCH, has_convolutions, with_algorithm
 from cnnexp.experiment.listener import Listener
 from cnnexp.models import MODELS, build_model, check_arguments, check_batch_size, initialize
 from cnnexp.settings import Settings
@@ -44,7 +45,8 @@ class Assembly:
     Attributes:
         settings: resolved: nothing is `auto`.
         dataset: parts, classes, statistics.
-        network: takes normalised float images; lies on the device.
+        network: takes normalised float images; lies on the device; convolves as the setting `conv` says.
+        torch_network: the same weights under torch's convolutions: what is counted and what is logged.
         normalize: uint8 images to normalised float ones.
         compute: device, arithmetic, layout.
     """
@@ -52,6 +54,7 @@ class Assembly:
     settings: Settings
     dataset: ImageDataset
     network: nn.Module
+    torch_network: nn.Module
     normalize: nn.Module
     compute: Compute
 
@@ -68,7 +71,9 @@ class Assembly:
 
     def classifier(self) -> nn.Module:
         """Returns a copy for use: uint8 images (N, C, H, W) to probabilities (N, K), on the CPU."""
-        layers = OrderedDict(normalize=self.normalize, network=self.network, probabilities=nn.Softmax(dim=1))
+        layers = OrderedDict(
+            normalize=self.normalize, network=self.torch_network, probabilities=nn.Softmax(dim=1)
+        )
         twin = copy.deepcopy(nn.Sequential(layers)).cpu().eval()
         for parameter in twin.parameters():
             parameter.data = (
@@ -80,6 +85,8 @@ class Assembly:
         """Returns what was built, under the names it is logged by; what had no effect is not among it."""
         flat = self.settings.flat()
         hidden = unused_settings(self.settings.optimization) | self._unused_of_data() | ELSEWHERE
+        if not has_convolutions(self.torch_network):
+            hidden.add("conv")
         params = {
             name: value for name, value in flat.items() if name not in hidden and value not in (None, [])
         }
@@ -135,8 +142,18 @@ def assemble(settings: Settings, listener: Listener, *, load: Load = load_datase
         )
     network = network.to(compute.device)
     network.to(memory_format=compute.memory_format)
-    normalize = Normalize(dataset.mean, dataset.std).to(compute.device)
-    return Assembly(_resolved(settings, dataset, compute, arguments), dataset, network, normalize, compute)
+    if settings.network.conv != TORCH and not has_convolutions(network):
+        listener.note(
+            f"conv {settings.network.conv!r} changes nothing: {settings.network.model} has no convolution"
+        )
+    return Assembly(
+        settings=_resolved(settings, dataset, compute, arguments),
+        dataset=dataset,
+        network=with_algorithm(network, settings.network.conv),
+        torch_network=network,
+        normalize=Normalize(dataset.mean, dataset.std).to(compute.device),
+        compute=compute,
+    )
 
 
 def build_stepper(assembly: Assembly) -> Stepper:

@@ -35,7 +35,7 @@ MODEL_NAME = "model"
 
 def record_start(run: Run, assembly: Assembly) -> None:
     """Writes what is known before training: settings, data, network, environment."""
-    table = layer_table(assembly.network, assembly.dataset.spec)
+    table = layer_table(assembly.torch_network, assembly.dataset.spec)
     run.log_params({**assembly.params(), "num_parameters": table.parameters, "macs": table.macs})
     settings = assembly.settings
     run.set_tags({"model": settings.network.model, "dataset": assembly.dataset_name, "kind": "run"})

@@ -38,6 +38,13 @@ class NetworkSettings(Group):
             "default", description="How weights start: PyTorch's own way, Xavier uniform, or Kaiming normal."
         )
     )
+    conv: Annotated[
+        Literal["torch", "loop", "im2col", "shift", "fft", "winograd", "auto"],
+        Choice(("torch", "loop", "im2col", "shift", "fft", "winograd", "auto")),
+    ] = Field(
+        "torch",
+        description="Who computes the convolutions: torch, or one of our own algorithms on the same weights.",
+    )
 
 
 class DataSettings(Group):
