@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
+from functools import partial
 
-from torch import nn
+from torch import Tensor, nn
+
+from cnnexp.models.twin import watch_twin
 
 TORCH = "torch"  # the library's own
 
@@ -35,3 +39,36 @@ def with_algorithm(network: nn.Module, algorithm: str) -> nn.Module:
 def has_convolutions(network: nn.Module) -> bool:
     """Tells whether an algorithm of ours changes anything."""
     return any(isinstance(layer, nn.Conv2d) for layer in network.modules())
+
+
+@dataclass(frozen=True, slots=True)
+class ConvolutionCall:
+    """One convolution of a network on one batch.
+
+    Attributes:
+        name: of the layer.
+        layer: itself.
+        images: shape (N, C, H, W) of what it gets.
+    """
+
+    name: str
+    layer: nn.Conv2d
+    images: tuple[int, ...]
+
+
+def calls_of(network: nn.Module, shape: tuple[int, ...]) -> list[ConvolutionCall]:
+    """Returns every convolution that a batch (N, C, H, W) meets, in order, without computing it."""
+
+    def watch(twin: nn.Module, images: Tensor) -> list[ConvolutionCall]:
+        found: list[ConvolutionCall] = []
+
+        def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            if isinstance(layer, nn.Conv2d):
+                found.append(ConvolutionCall(name, layer, tuple(inputs[0].shape)))
+
+        for name, layer in twin.named_modules():
+            layer.register_forward_pre_hook(partial(note, name))
+        twin(images)
+        return found
+
+    return watch_twin(network, shape, watch)
