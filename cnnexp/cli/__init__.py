@@ -9,6 +9,7 @@ import gc
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import click
@@ -25,6 +26,7 @@ COMMANDS = {
     "runs": "List recent runs with their best values.",
     "ui": "Open MLflow's UI on the store that training writes to.",
     "models": "List the registered models.",
+    "conv": "Convolution by hand: watch it, prove it, time it, train with it.",
     "datasets": "List the registered data sets and what is on disk.",
     "doctor": "Say what is installed and found, and what is wrong.",
     "cache": "Show or clear the decoded images kept on disk.",
@@ -32,32 +34,41 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called."""
+    """A group whose commands are imported when they are called.
+
+    Attributes:
+        commands_help: name to help, in the order a new user needs them.
+        prefix: what precedes a command's name in the name of its module.
+    """
+
+    commands_help: Mapping[str, str] = COMMANDS
+    prefix = "cnnexp.cli."
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Returns the commands in the order a new user needs them."""
-        return list(COMMANDS)
+        return list(self.commands_help)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Imports one command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.commands_help:
             return None
-        command: click.Command = getattr(importlib.import_module(f"cnnexp.cli.{cmd_name}"), cmd_name)
+        module = importlib.import_module(f"{self.prefix}{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Writes the list of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.commands_help.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Finds a command; an unknown one gets the nearest name and the list."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in self.commands_help and not args[0].startswith("-"):
             from cnnexp.errors import UnknownNameError
 
-            raise UnknownNameError("command", args[0], COMMANDS)
+            raise UnknownNameError("command", args[0], self.commands_help)
         return super().resolve_command(ctx, args)
 
 
@@ -84,6 +95,9 @@ def main() -> NoReturn:
         code = cli.main(**arguments)
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
+        code = error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:  # its message is the help
+        click.echo(error.format_message(), err=True)
         code = error.exit_code
     except click.ClickException as error:
         click.echo(f"Error: {error.format_message()}", err=True)

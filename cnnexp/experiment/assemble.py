@@ -18,6 +18,7 @@ from cnnexp.data.dataset import ImageDataset
 from cnnexp.data.normalize import Normalize
 from cnnexp.data.permute import PermutePixels
 from cnnexp.errors import DataError
+from cnnexp.experiment.convolutions import TORCH, has_convolutions, with_algorithm
 from cnnexp.experiment.listener import Listener
 from cnnexp.experiment.weights import start_from_weights
 from cnnexp.models import MODELS, build_model, check_arguments, check_batch_size, initialize
@@ -48,7 +49,8 @@ class Assembly:
     Attributes:
         settings: resolved: nothing is `auto`.
         dataset: parts, classes, statistics.
-        network: takes normalised float images; lies on the device.
+        network: takes normalised float images; lies on the device; convolves as the setting `conv` says.
+        torch_network: the same weights under torch's convolutions: what is counted and what is logged.
         normalize: uint8 images to normalised float ones, their pixels permuted if that is asked for.
         compute: device, arithmetic, layout.
         weights: what the network starts from, where it is pretrained.
@@ -57,6 +59,7 @@ class Assembly:
     settings: Settings
     dataset: ImageDataset
     network: nn.Module
+    torch_network: nn.Module
     normalize: nn.Module
     compute: Compute
     weights: str | None = None
@@ -74,7 +77,9 @@ class Assembly:
 
     def classifier(self) -> nn.Module:
         """Returns a copy for use: uint8 images (N, C, H, W) to probabilities (N, K), on the CPU."""
-        layers = OrderedDict(normalize=self.normalize, network=self.network, probabilities=nn.Softmax(dim=1))
+        layers = OrderedDict(
+            normalize=self.normalize, network=self.torch_network, probabilities=nn.Softmax(dim=1)
+        )
         twin = copy.deepcopy(nn.Sequential(layers)).cpu().eval()
         for parameter in twin.parameters():
             parameter.data = (
@@ -86,6 +91,8 @@ class Assembly:
         """Returns what was built, under the names it is logged by; what had no effect is not among it."""
         flat = self.settings.flat()
         hidden = unused_settings(self.settings.optimization) | self._unused_of_data() | ELSEWHERE
+        if not has_convolutions(self.torch_network):
+            hidden.add("conv")
         params = {
             name: value for name, value in flat.items() if name not in hidden and value not in (None, [])
         }
@@ -150,9 +157,17 @@ def assemble(
         check_batch_size(network, dataset.spec, settings.optimization.batch_size)
     network = network.to(compute.device)
     network.to(memory_format=compute.memory_format)
-    normalize = _preprocessing(settings.data, dataset).to(compute.device)
-    resolved = _resolved(settings, dataset, compute, arguments)
-    return Assembly(resolved, dataset, network, normalize, compute, weights)
+    if settings.network.conv != TORCH and not has_convolutions(network):
+        listener.note(f"conv {settings.network.conv!r} changes nothing: {model.name} has no convolution")
+    return Assembly(
+        settings=_resolved(settings, dataset, compute, arguments),
+        dataset=dataset,
+        network=with_algorithm(network, settings.network.conv),
+        torch_network=network,
+        normalize=_preprocessing(settings.data, dataset).to(compute.device),
+        compute=compute,
+        weights=weights,
+    )
 
 
 def _start(

@@ -35,7 +35,7 @@ MODEL_NAME = "model"
 
 def record_start(run: Run, assembly: Assembly) -> None:
     """Writes what is known before training: settings, data, network, environment."""
-    table = layer_table(assembly.network, assembly.dataset.spec)
+    table = layer_table(assembly.torch_network, assembly.dataset.spec)
     counts = {"num_parameters": table.parameters, "macs": table.macs}
     if table.trainable_parameters < table.parameters:
         counts["num_trainable_parameters"] = table.trainable_parameters

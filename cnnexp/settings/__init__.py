@@ -9,6 +9,7 @@ from cnnexp.settings.groups import (
     TrackingSettings,
     TrainingSettings,
 )
+from cnnexp.settings.race import RaceSettings
 from cnnexp.settings.ranges import Choice, FloatRange, IntRange, SearchRange
 from cnnexp.settings.resolve import Given, declarations, from_environment, resolve, resolve_as
 from cnnexp.settings.tuning import GridSettings, SearchSettings, StudySettings, SweepSettings, TuneSettings
@@ -24,6 +25,7 @@ __all__ = [
     "IntRange",
     "NetworkSettings",
     "OptimizationSettings",
+    "RaceSettings",
     "SearchRange",
     "SearchSettings",
     "Settings",

@@ -53,6 +53,13 @@ class NetworkSettings(Group):
     freeze: Annotated[bool, Choice((False, True))] = Field(
         False, description="Train the head (the last linear layer) alone."
     )
+    conv: Annotated[
+        Literal["torch", "loop", "im2col", "shift", "fft", "winograd", "auto"],
+        Choice(("torch", "loop", "im2col", "shift", "fft", "winograd", "auto")),
+    ] = Field(
+        "torch",
+        description="Who computes the convolutions: torch, or one of our own algorithms on the same weights.",
+    )
 
 
 class DataSettings(Group):

@@ -220,7 +220,7 @@ class Trainer:
         Raises:
             UserError: it has more parameters or MACs than the study allows.
         """
-        table = layer_table(assembly.network, assembly.dataset.spec)
+        table = layer_table(assembly.torch_network, assembly.dataset.spec)
         facts = {"parameters": float(table.parameters), "macs": float(table.macs)}
         limits = {"parameters": self.plan.max_parameters, "macs": self.plan.max_macs}
         for name, limit in limits.items():

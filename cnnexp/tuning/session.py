@@ -282,7 +282,7 @@ def _work(
 
 def _shared_out(prepared: Prepared) -> pool.Jobs:
     plan, assembly = prepared.plan, prepared.assembly
-    table = layer_table(assembly.network, assembly.dataset.spec)
+    table = layer_table(assembly.torch_network, assembly.dataset.spec)
     return pool.share_out(
         plan.workers,
         trials=plan.wanted,

@@ -14,9 +14,12 @@ from cnnexp.training.compute import find_compute
 
 OF_SPLIT = {"split", "split_seed", "val_fraction", "test_fraction"}
 OF_STREAM = {"workers", "memory_budget"}
+NOTHING = nn.Identity()
 
 
-def params(cut: tuple[str, ...] = (), *, resident: bool = True, **settings: object) -> dict[str, Any]:
+def params(
+    cut: tuple[str, ...] = (), *, resident: bool = True, network: nn.Module = NOTHING, **settings: object
+) -> dict[str, Any]:
     """What is logged of a run on a set of which `cut` had to be cut."""
     source = MemorySource(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]), resident)
     part = Part(source, torch.arange(4))
@@ -25,7 +28,14 @@ def params(cut: tuple[str, ...] = (), *, resident: bool = True, **settings: obje
         "made", "here", ("a", "b"), spec, part, part, part, mean=(0.0,), std=(1.0,), digest="", cut=cut
     )
     resolved: Settings = resolve({name: Given(value, "test") for name, value in settings.items()})
-    return Assembly(resolved, dataset, nn.Identity(), nn.Identity(), find_compute(resolved.compute)).params()
+    return Assembly(
+        settings=resolved,
+        dataset=dataset,
+        network=network,
+        torch_network=network,
+        normalize=nn.Identity(),
+        compute=find_compute(resolved.compute),
+    ).params()
 
 
 @pytest.mark.parametrize(
@@ -54,3 +64,8 @@ def test_what_changes_no_result_is_not_logged() -> None:
     logged = params(cache=False, data_dir="there", tracking_uri="sqlite:///mlflow.db")
     assert not {"cache", "data_dir", "tracking_uri"} & logged.keys()
     assert {"model", "fraction", "epochs", "num_train"} <= logged.keys()
+
+
+def test_the_algorithm_of_convolutions_is_logged_where_there_are_any() -> None:
+    assert params(network=nn.Sequential(nn.Conv2d(1, 2, 3)), conv="im2col")["conv"] == "im2col"
+    assert "conv" not in params(network=nn.Linear(2, 2), conv="im2col")
