@@ -17,11 +17,14 @@ class UserError(Exception):
 
 
 class UnknownNameError(UserError):
-    """A name that no registry knows."""
+    """A name that no registry knows; an alias may be the nearest, the list is of the names alone."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *, way_out: str = "") -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], *, aliases: Iterable[str] = (), way_out: str = ""
+    ) -> None:
         names = sorted(known)
-        sentence = f"unknown {kind} {name!r}{did_you_mean(name, names)} Known: {', '.join(names) or 'none'}."
+        near = did_you_mean(name, [*names, *aliases])
+        sentence = f"unknown {kind} {name!r}{near} Known: {', '.join(names) or 'none'}."
         super().__init__(f"{sentence} {way_out}".rstrip())
 
 

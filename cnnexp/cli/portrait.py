@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from cnnexp.cli.show_input import built
 from cnnexp.errors import UserError
 from cnnexp.experiment.measure import Speed, measure_speed
 from cnnexp.image_spec import ImageSpec
-from cnnexp.models import build_model, check_batch_size, layer_table
+from cnnexp.models import MODELS, build_model, check_batch_size, layer_table, outline_model
 from cnnexp.models.layer_table import HEADER, MB, NUMBERS, LayerTable
 from cnnexp.models.peak import training_step_bytes
 from cnnexp.settings import ComputeSettings
@@ -131,7 +130,8 @@ def portray(
     Raises:
         UserError: it cannot be built for these images, or measured as asked.
     """
-    model = built(name, spec, arguments)
+    name = MODELS.get(name).name  # an alias may have been given
+    model = outline_model(name, spec, arguments)
     check_batch_size(model, spec, batch_size)
     step_bytes = training_step_bytes(model, spec, batch_size)
     if speed is None:

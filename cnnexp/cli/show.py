@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -51,11 +51,6 @@ EXAMPLES = """Examples: `cnnexp show lenet`, `cnnexp show vgg11 --input 1x224x22
 def show(
     *,
     models: tuple[str, ...],
-    shape: str | None,
-    classes: int | None,
-    dataset: str | None,
-    image_size: str | None,
-    data_dir: str | None,
     pairs: tuple[str, ...],
     plugin: tuple[str, ...],
     depth: int | None,
@@ -66,6 +61,7 @@ def show(
     batch_size: int,
     device: str,
     threads: int,
+    **images: Any,  # noqa: ANN401 - the options that `find_spec` takes
 ) -> None:  # fmt: skip
     """Show the layers of a network, draw it, or put several side by side.
 
@@ -79,10 +75,7 @@ def show(
     for one in plugin:
         load_plugin(one)
     arguments = pairs_of(pairs, "model_args")
-    spec, whence = find_spec(
-        models, arguments, shape=shape, classes=classes, dataset=dataset, image_size=image_size,
-        data_dir=data_dir,
-    )  # fmt: skip
+    spec, whence = find_spec(models, arguments, **images)
     if graph is not None:
         _check_graph(graph, models, force=force)
     is_measured = len(models) > 1 if measure is None else measure

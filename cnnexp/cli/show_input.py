@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from cnnexp.errors import ModelError, UserError
 from cnnexp.image_spec import ImageSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import nn
 
 DEFAULT_CLASSES = 10
 LARGEST = 4096  # channels, or pixels a side
@@ -102,26 +96,17 @@ def _familiar(
     Raises:
         ModelError: why a model takes none of them.
     """
+    from cnnexp.models import outline_model
+
     refused: ModelError | None = None
     for whose, familiar in FAMILIAR.items():
         spec = _changed(familiar, size, classes)
         try:
             for name in names:
-                built(name, spec, arguments)
+                outline_model(name, spec, arguments)
         except ModelError as error:
             refused = error
         else:
             return spec, f"{whose} shape, the first that fits; --input or --dataset asks for another"
     assert refused is not None
     raise refused
-
-
-def built(name: str, spec: ImageSpec, arguments: Mapping[str, object]) -> nn.Module:
-    """Returns a model to be looked at.
-
-    Raises:
-        UserError: it cannot be built as asked.
-    """
-    from cnnexp.models.twin import outline
-
-    return outline(name, spec, arguments)

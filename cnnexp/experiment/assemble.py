@@ -16,10 +16,11 @@ from cnnexp.data.augment import augmentation
 from cnnexp.data.batches import Batches
 from cnnexp.data.dataset import ImageDataset
 from cnnexp.data.normalize import Normalize
+from cnnexp.data.permute import PermutePixels
 from cnnexp.errors import DataError
 from cnnexp.experiment.listener import Listener
 from cnnexp.models import MODELS, build_model, check_arguments, check_batch_size, initialize
-from cnnexp.settings import Settings
+from cnnexp.settings import DataSettings, Settings
 from cnnexp.training.compute import Compute, find_compute
 from cnnexp.training.interrupt import Interrupt
 from cnnexp.training.judges import Judge, standard_judges
@@ -45,7 +46,7 @@ class Assembly:
         settings: resolved: nothing is `auto`.
         dataset: parts, classes, statistics.
         network: takes normalised float images; lies on the device.
-        normalize: uint8 images to normalised float ones.
+        normalize: uint8 images to normalised float ones, their pixels permuted if that is asked for.
         compute: device, arithmetic, layout.
     """
 
@@ -97,7 +98,7 @@ class Assembly:
         is_drawn = bool(cut) or data.fraction < 1
         if not is_drawn:
             unused.add("split")
-        if not is_drawn or data.split == "contiguous":
+        if (not is_drawn or data.split == "contiguous") and not data.permute_pixels:
             unused.add("split_seed")
         if self.dataset.train.source.resident:
             unused |= {"workers", "memory_budget"}
@@ -115,7 +116,9 @@ def assemble(settings: Settings, listener: Listener, *, load: Load = load_datase
     Raises:
         UserError: anything that cannot work is found here, before a run is opened.
     """
-    arguments = check_arguments(MODELS.get(settings.network.model), settings.network.model_args)
+    model = MODELS.get(settings.network.model)
+    settings = settings.replace(model=model.name)  # an alias may have been given
+    arguments = check_arguments(model, settings.network.model_args)
     compute = find_compute(settings.compute)
     dataset = load(settings.data, progress=listener.progress)
     for note in dataset.notes:
@@ -126,7 +129,7 @@ def assemble(settings: Settings, listener: Listener, *, load: Load = load_datase
             f"{settings.optimization.batch_size}; use --batch-size {len(dataset.train)} or less."
         )
     seed_everything(settings.training.seed, 0)
-    network = build_model(settings.network.model, dataset.spec, arguments)
+    network = build_model(model.name, dataset.spec, arguments)
     check_batch_size(network, dataset.spec, settings.optimization.batch_size)
     kept = initialize(network, settings.network.init)
     if kept:
@@ -135,8 +138,16 @@ def assemble(settings: Settings, listener: Listener, *, load: Load = load_datase
         )
     network = network.to(compute.device)
     network.to(memory_format=compute.memory_format)
-    normalize = Normalize(dataset.mean, dataset.std).to(compute.device)
+    normalize = _preprocessing(settings.data, dataset).to(compute.device)
     return Assembly(_resolved(settings, dataset, compute, arguments), dataset, network, normalize, compute)
+
+
+def _preprocessing(data: DataSettings, dataset: ImageDataset) -> nn.Module:
+    normalize = Normalize(dataset.mean, dataset.std)
+    if not data.permute_pixels:
+        return normalize
+    size = (dataset.spec.height, dataset.spec.width)
+    return nn.Sequential(PermutePixels(size, seed=data.split_seed), normalize)
 
 
 def build_stepper(assembly: Assembly) -> Stepper:

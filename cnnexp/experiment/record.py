@@ -85,14 +85,15 @@ def _record_data(run: Run, assembly: Assembly) -> None:
 
 
 def record_sample(run: Run, assembly: Assembly) -> None:
-    """Draws some training images with their classes, as they are before augmentation."""
-    data = assembly.dataset
+    """Draws some training images with their classes, as they are before augmentation and permutation."""
+    data, hidden = assembly.dataset, assembly.settings.data.permute_pixels
     positions = torch.linspace(0, len(data.train) - 1, min(SAMPLE_SIZE, len(data.train))).long()
     figure = figures.sample_batch(
         data.train.read(positions).numpy(),
         data.train.labels[positions].numpy(),
         data.class_names,
-        title=f"{assembly.dataset_name}: {len(positions)} of {len(data.train):,} training images",
+        title=f"{assembly.dataset_name}: {len(positions)} of {len(data.train):,} training images"
+        f"{', before their pixels are permuted' if hidden else ''}",
     )
     run.log_figure(figure, "plots/sample_batch.png")
 

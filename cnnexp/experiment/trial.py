@@ -17,7 +17,7 @@ from cnnexp.training.events import EpochReport, Outcome
 from cnnexp.training.interrupt import Interrupt
 from cnnexp.training.judges import Judge
 
-_NOT_OF_THE_IMAGES = ("augment", "shuffle")  # settings that leave a loaded set as it is
+_NOT_OF_THE_IMAGES = ("augment", "shuffle", "permute_pixels")  # settings that leave a loaded set as it is
 _KEPT = 2  # loaded sets: a study over image sizes must not fill the memory
 
 

@@ -3,7 +3,7 @@
 from cnnexp.models.initialization import initialize
 from cnnexp.models.inspect import check_batch_size
 from cnnexp.models.layer_table import LayerTable, count_parameters, layer_table
-from cnnexp.models.registry import MODELS, build_model, check_arguments, register_model
+from cnnexp.models.registry import MODELS, build_model, check_arguments, outline_model, register_model
 
 __all__ = [
     "MODELS",
@@ -14,5 +14,6 @@ __all__ = [
     "count_parameters",
     "initialize",
     "layer_table",
+    "outline_model",
     "register_model",
 ]

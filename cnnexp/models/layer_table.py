@@ -199,11 +199,17 @@ def _folded(rows: Sequence[LayerRow], depth: int) -> tuple[LayerRow, ...]:
     for row in rows:
         groups.setdefault(".".join(row.name.split(".")[:depth]), []).append(row)
     merged: list[tuple[str, list[LayerRow]]] = []
+    heads: list[LayerRow] = []  # flattening belongs to what comes next: the line before shows its maps
     for name, group in groups.items():
-        if merged and not any(row.parameters for row in group):
+        if all(row.kind == "Flatten" for row in group):
+            heads += group
+        elif merged and not heads and not any(row.parameters for row in group):
             merged[-1][1].extend(group)
         else:
-            merged.append((name, list(group)))
+            merged.append((name, [*heads, *group]))
+            heads = []
+    if heads:
+        merged.append((heads[0].name, heads))
     return tuple(_joined(name, group) for name, group in merged)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
@@ -15,11 +16,12 @@ from torch import nn
 from cnnexp.errors import Fault, ModelError, SettingsError, UserError, did_you_mean
 from cnnexp.image_spec import ImageSpec
 from cnnexp.models.stack import ImageTooSmallError
+from cnnexp.models.windows import refusing_small_images
 from cnnexp.registry import Registry
 from cnnexp.settings.resolve import choices_of, describe
 
 Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
-LARGEST_SIDE = 512  # where the search for the smallest fitting image ends
+BUILTIN = ("alexnet", "cnn", "convnet", "lenet", "mlp", "torchvision_models", "vgg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class ModelEntry:
 
 
 def _load_builtin() -> None:
-    for module in ("convnet", "lenet", "mlp"):
+    for module in BUILTIN:
         importlib.import_module(f"cnnexp.models.{module}")
 
 
@@ -64,11 +66,12 @@ MODELS: Registry[ModelEntry] = Registry(
 )
 
 
-def register_model(name: str) -> Callable[[Builder], Builder]:
+def register_model(name: str, *, aliases: Sequence[str] = ()) -> Callable[[Builder], Builder]:
     """Registers a builder `(spec: ImageSpec, *, argument: type = default, ...) -> nn.Module` under a name.
 
     The builder's typed keyword arguments become settable (`--set kernel_size=5`) without another declaration.
-    The first line of its docstring is what `cnnexp models` shows.
+    The first line of its docstring is what `cnnexp models` shows. `aliases` are further names that it is
+    found by; what is logged is `name`.
 
     Raises:
         UserError: the name is taken.
@@ -76,7 +79,7 @@ def register_model(name: str) -> Callable[[Builder], Builder]:
 
     def register(builder: Builder) -> Builder:
         summary = (inspect.getdoc(builder) or "").split("\n", 1)[0]
-        MODELS.add(name, ModelEntry(name, builder, summary))
+        MODELS.add(name, ModelEntry(name, builder, summary), aliases=aliases)
         return builder
 
     return register
@@ -121,36 +124,54 @@ def build_model(name: str, spec: ImageSpec, arguments: Mapping[str, object] | No
     """
     entry = MODELS.get(name)
     checked = check_arguments(entry, arguments or {})
-    try:
-        _try(entry, spec, checked)
-    except ImageTooSmallError as error:
-        raise ModelError(
-            f"{name} cannot take {spec.height}×{spec.width} images: {error}; {_way_out(entry, spec, checked)}"
-        ) from error
+    _tried_or_refused(entry, spec, checked)
     return entry.builder(spec, **checked)
 
 
-def _try(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> None:
+def outline_model(name: str, spec: ImageSpec, arguments: Mapping[str, object] | None = None) -> nn.Module:
+    """Builds a model to be counted, not used: without values and memory wherever it can be built so.
+
+    Raises:
+        UserError: as `build_model`.
+    """
+    entry = MODELS.get(name)
+    return _tried_or_refused(entry, spec, check_arguments(entry, arguments or {}))
+
+
+def _tried_or_refused(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> nn.Module:
+    try:
+        return _try(entry, spec, arguments)
+    except ImageTooSmallError as error:
+        raise ModelError(
+            f"{entry.name} cannot take {spec.height}×{spec.width} images: {error}; "
+            f"{_way_out(entry, spec, arguments)}"
+        ) from error
+
+
+def _try(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> nn.Module:
     """Builds and runs the model on the meta device; where it needs values (`.item()`, say), on the CPU."""
     try:
-        shape = _output_shape(entry, spec, arguments, "meta")
+        model, shape = _run(entry, spec, arguments, "meta")
     except UserError:
         raise
     except Exception:  # a user's model fails without values in any way
-        shape = _try_on_cpu(entry, spec, arguments)
+        model, shape = _run_on_cpu(entry, spec, arguments)
     if shape != (2, spec.num_classes):
         raise ModelError(
             f"model {entry.name!r} returns shape {shape} for a batch of 2; "
             f"it must return logits of shape (2, {spec.num_classes})."
         )
+    return model
 
 
-def _try_on_cpu(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> tuple[int, ...]:
+def _run_on_cpu(
+    entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]
+) -> tuple[nn.Module, tuple[int, ...]]:
     try:
         with torch.random.fork_rng(
             devices=[]
         ):  # the model that is trained draws as if there had been no trial
-            return _output_shape(entry, spec, arguments, "cpu")
+            return _run(entry, spec, arguments, "cpu")
     except UserError:
         raise
     except Exception as error:
@@ -161,23 +182,31 @@ def _try_on_cpu(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]
         ) from error
 
 
-def _output_shape(
+def _run(
     entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any], device: str
-) -> tuple[int, ...]:
-    """Returns the shape of the logits for two images: on the meta device no memory, some milliseconds."""
+) -> tuple[nn.Module, tuple[int, ...]]:
+    """Returns a model and the shape of its logits for two images: on the meta device some milliseconds."""
     with torch.device(device), torch.no_grad():
         model = entry.builder(spec, **arguments).eval()
-        return tuple(model(torch.zeros(2, *spec.shape)).shape)
+        with refusing_small_images(model):
+            return model, tuple(model(torch.zeros(2, *spec.shape)).shape)
 
 
 def _way_out(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> str:
-    for side in range(min(spec.height, spec.width) + 1, LARGEST_SIDE + 1):
+    """Returns the smallest side that fits, found by doubling, then by halving what lies between."""
+
+    def fits(side: int) -> bool:
         larger = ImageSpec(spec.channels, max(side, spec.height), max(side, spec.width), spec.num_classes)
         try:
             _try(entry, larger, arguments)
         except ImageTooSmallError:
-            continue
-        return f"use --image-size {side} or more."
-    return (
-        f"no image up to {LARGEST_SIDE}×{LARGEST_SIDE} is large enough: use fewer layers or smaller kernels."
-    )
+            return False
+        return True
+
+    too_small = min(spec.height, spec.width)
+    for side in (16, 32, 64, 128, 256, 512):
+        if side > too_small and fits(side):
+            between = range(too_small + 1, side + 1)
+            return f"use --image-size {between[bisect_left(between, True, key=fits)]} or more."
+        too_small = max(side, too_small)
+    return "no image up to 512×512 is large enough: use fewer layers or smaller kernels."

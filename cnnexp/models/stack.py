@@ -1,4 +1,7 @@
-"""Layers in order, each knowing the shape that reaches it: heads follow the image size, never a literal."""
+"""Layers in order, each knowing the shape that reaches it: heads follow the image size, never a literal.
+
+A name with a dot stands inside a block: `block1.conv1` and `block1.pool` make one block of two layers.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,11 @@ from cnnexp.image_spec import ImageSpec
 
 
 class ImageTooSmallError(ModelError):
-    """A layer gets fewer pixels than its window covers."""
+    """A layer gets fewer pixels than its window covers beyond the padding."""
 
-    def __init__(self, layer: str, size: tuple[int, int], window: int) -> None:
-        self.layer, self.size, self.window = layer, size, window
+    def __init__(self, layer: str, size: tuple[int, int], needed: int) -> None:
         super().__init__(
-            f"layer {layer} needs at least {window}×{window} pixels and gets {size[0]}×{size[1]}"
+            f"layer {layer} needs at least {needed}×{needed} pixels and gets {size[0]}×{size[1]}"
         )
 
 
@@ -49,13 +51,16 @@ class LayerStack:
         self.channels = out_channels
         return self.add(name, layer)
 
-    def pool(self, name: str, layer: nn.MaxPool2d | nn.AvgPool2d, size: int = 2) -> LayerStack:
-        """Adds a pooling layer whose window and stride are `size`.
+    def pool(self, name: str, layer: nn.MaxPool2d | nn.AvgPool2d) -> LayerStack:
+        """Adds a pooling layer with a square window and without padding.
 
         Raises:
             ImageTooSmallError: nothing would be left.
         """
-        self._shrink(name, size, size, 0)
+        window, stride = layer.kernel_size, layer.stride
+        assert isinstance(window, int)
+        assert isinstance(stride, int)
+        self._shrink(name, window, stride, 0)
         return self.add(name, layer)
 
     def average_all(self, name: str) -> LayerStack:
@@ -81,10 +86,19 @@ class LayerStack:
 
     def build(self) -> nn.Sequential:
         """Returns the network; layers keep their names in `state_dict`."""
-        return nn.Sequential(self._layers)
+        children: OrderedDict[str, nn.Module] = OrderedDict()
+        for name, layer in self._layers.items():
+            block, dot, inner = name.partition(".")
+            if not dot:
+                children[name] = layer
+                continue
+            inside = children.setdefault(block, nn.Sequential())
+            inside.add_module(inner, layer)
+        return nn.Sequential(children)
 
     def _shrink(self, name: str, window: int, stride: int, padding: int) -> None:
-        if min(self.height, self.width) + 2 * padding < window:
-            raise ImageTooSmallError(name, (self.height, self.width), window)
+        needed = window - 2 * padding
+        if min(self.height, self.width) < needed:
+            raise ImageTooSmallError(name, (self.height, self.width), needed)
         self.height = (self.height + 2 * padding - window) // stride + 1
         self.width = (self.width + 2 * padding - window) // stride + 1

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from cnnexp.errors import UserError
-from cnnexp.image_spec import ImageSpec
-from cnnexp.models.registry import build_model
 
 Found = TypeVar("Found")
 
@@ -32,26 +30,6 @@ def watch_twin(
     except Exception:  # what a user's code raises on the meta device is anybody's guess
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             return watch(copy.deepcopy(model).cpu().eval(), torch.zeros(shape))
-
-
-def outline(name: str, spec: ImageSpec, arguments: Mapping[str, object]) -> nn.Module:
-    """Builds a registered model to be looked at, on the meta device: VGG-19 costs no memory and no second.
-
-    A model that needs values to be built or called is built on the CPU.
-
-    Raises:
-        UserError: as `build_model`.
-    """
-    try:
-        with torch.device("meta"):
-            model = build_model(name, spec, arguments)
-        with torch.no_grad():
-            without_values(model).eval()(torch.empty((1, *spec.shape), device="meta"))
-    except UserError:
-        raise
-    except Exception:  # a user's model fails without values in any way; `build_model` has tried it with them
-        return build_model(name, spec, arguments)
-    return model
 
 
 def leaves(model: nn.Module) -> dict[str, nn.Module]:

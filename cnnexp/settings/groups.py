@@ -61,6 +61,10 @@ class DataSettings(Group):
         "dataset",
         description="Scale pixels by the training part's mean and sd, by 0.5 and 0.5, or only to [0, 1].",
     )
+    permute_pixels: Annotated[bool, Choice((False, True))] = Field(
+        False,
+        description="Show the network every image with its pixels in one other order, drawn by --split-seed.",
+    )
     augment: Annotated[
         Literal["none", "flip", "crop-flip", "photo"], Choice(("none", "flip", "crop-flip", "photo"))
     ] = Field(
@@ -78,7 +82,12 @@ class DataSettings(Group):
     test_fraction: float = Field(
         0.2, gt=0, lt=1, description="Share of all images used for testing where the set has no test part."
     )
-    split_seed: int = Field(0, ge=0, lt=2**32, description="Seed of the split; apart from --seed by design.")
+    split_seed: int = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        description="Seed of the split, and of permuted pixels; apart from --seed by design.",
+    )
     fraction: float = Field(1.0, gt=0, le=1, description="Share of every part that is used, for quick looks.")
     shuffle: bool = Field(True, description="New order of the training images in every epoch.")
     skip_bad_images: bool = Field(

@@ -20,7 +20,7 @@ from cnnexp.errors import Fault, ModelError, SettingsError, UserError
 from cnnexp.experiment.assemble import Assembly, assemble
 from cnnexp.experiment.entry import with_absolute_paths
 from cnnexp.experiment.run import PROJECT_RUN, closed_truthfully
-from cnnexp.models import layer_table
+from cnnexp.models import MODELS, layer_table
 from cnnexp.plugins import load_plugin
 from cnnexp.process import STARTED_BY
 from cnnexp.settings import Given, Settings, from_environment, read_settings_file, resolve_as
@@ -156,8 +156,8 @@ def ready_store(settings: StudyOf, listener: StudyListener) -> Store:
 
 
 def base_of(settings: StudyOf) -> Settings:
-    """Returns the settings of the runs, before they vary: the time limit is the study's."""
-    base = settings.of_a_run().replace(max_time=None)
+    """Returns the settings of the runs, before they vary; the time limit is the study's."""
+    base = settings.of_a_run().replace(max_time=None, model=MODELS.get(settings.network.model).name)
     return base.replace(workers=0) if settings.study.engine == "dask" else base
 
 

@@ -16,6 +16,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from cnnexp.models import MODELS
 from cnnexp.training.checkpoint import BEST, LAST, read_progress
 
 ROOT = Path(__file__).parents[2]
@@ -174,7 +175,7 @@ def test_bad_input_ends_with_one_sentence_and_exit_code_2(ready_store: str) -> N
     output = finish(process)
     assert process.returncode == 2
     assert output == (
-        "Error: unknown model 'lennet'; did you mean 'lenet'? Known: convnet, lenet, mlp. "
+        f"Error: unknown model 'lennet'; did you mean 'lenet'? Known: {', '.join(MODELS.names())}. "
         "A model of your own: --plugin FILE.\n"
     )
     assert not MlflowClient(ready_store).search_runs(["0", "1"])

@@ -106,8 +106,12 @@ def test_the_epoch_table_grows_with_every_epoch() -> None:
     assert seen == [(1, 1), (2, 2)]
 
 
-def test_the_logged_model_takes_raw_images_and_gives_our_predictions(ready_store: str) -> None:
-    result = cnnexp.train(**{**QUICK, "log_model": True}, listener=Complaint())
+@pytest.mark.parametrize("permute_pixels", [False, True])
+def test_the_logged_model_takes_raw_images_and_gives_our_predictions(
+    ready_store: str, permute_pixels: bool
+) -> None:
+    settings = {**QUICK, "log_model": True, "permute_pixels": permute_pixels}
+    result = cnnexp.train(**settings, listener=Complaint())
     mlflow.set_tracking_uri(ready_store)
     images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
     assert result.model is not None

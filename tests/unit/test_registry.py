@@ -127,3 +127,23 @@ def test_a_module_of_this_folder_is_a_plug_in(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "module_of_this_folder.py").write_text("seen = True\n")
     load_plugin("module_of_this_folder")
     assert sys.modules.pop("module_of_this_folder").seen
+
+
+def test_an_alias_finds_the_entry_that_is_listed_under_its_own_name() -> None:
+    things = make()
+    things.add("resnet18", 18, aliases=("resnet-18", "resnet"))
+    assert (things.get("resnet"), "resnet-18" in things, things.names()) == (18, True, ("resnet18",))
+    assert things.aliases("resnet18") == ("resnet-18", "resnet")
+    with pytest.raises(UserError, match=r"thing 'resnet' is already registered \(it is 'resnet18'\)"):
+        things.add("mine", 1, aliases=("resnet",))
+    assert "mine" not in things
+    things.remove("resnet18")
+    things.add("resnet", 1)
+    assert (things.get("resnet"), things.aliases("resnet")) == (1, ())
+
+
+def test_the_nearest_name_may_be_an_alias_and_the_list_has_names_only() -> None:
+    things = make()
+    things.add("googlenet", 1, aliases=("inception-v1",))
+    with pytest.raises(UnknownNameError, match=r"did you mean 'inception-v1'\? Known: googlenet\. "):
+        things.get("inception-v2")

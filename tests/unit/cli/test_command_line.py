@@ -112,13 +112,31 @@ def test_the_lists_answer(command: str) -> None:
     result = CliRunner().invoke(cli, [command])
     assert result.exit_code == 0, result.output
     expected = {
-        "models": "44,426",
+        "models": "lenet5, lenet-5",
         "datasets": "fashion-mnist",
         "runs": "No runs",
         "doctor": "torch",
         "cache": "0 sets",
     }
     assert expected[command] in result.output
+
+
+def test_the_list_of_models_has_the_arguments_that_set_takes_and_loads_no_torchvision() -> None:
+    code = (
+        "import sys, contextlib\nfrom cnnexp.cli import cli\n"
+        "with contextlib.suppress(SystemExit): cli(['models'])\n"
+        "assert 'torchvision' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    (vgg,) = [line for line in done.stdout.splitlines() if line.startswith("vgg ")]
+    assert "blocks=[[1,64],[1,128],[2,256],[2,512],[2,512]] width_divisor=1 batch_norm=false" in vgg
+
+
+def test_the_counts_of_models_are_shown_where_the_images_are_large_enough() -> None:
+    result = CliRunner().invoke(cli, ["models", "--counts"])
+    rows = {line.split()[0]: line.split()[1:] for line in result.output.splitlines()}
+    assert rows["lenet"][:4] == ["44,426", "281,640", "62,006", "651,720"]
+    assert rows["vgg11"][:3] == ["–", "–", "28,144,010"]
 
 
 @pytest.mark.parametrize("command", ["runs", "doctor"])
