@@ -24,6 +24,7 @@ COMMANDS = {
     "ui": "Open MLflow's UI on the store that training writes to.",
     "models": "List the registered models.",
     "show": "Show the layers of a network, draw it, or compare several.",
+    "look": "Draw a trained network's filters, feature maps and Grad-CAM of images.",
     "datasets": "List the registered data sets and what is on disk.",
     "doctor": "Say what is installed and found, and what is wrong.",
     "cache": "Show or clear the decoded images kept on disk.",

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnexp.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def check_writable(path: str, *, suffixes: Sequence[str], option: str, force: bool) -> None:
@@ -46,3 +50,18 @@ def make_folder(path: str, *, option: str) -> Path:
     if not os.access(folder, os.W_OK):
         raise UserError(f"{option} {path} cannot be written to: no permission; name another place.")
     return folder
+
+
+def save_figure(figure: Figure, path: Path, *, option: str) -> Path:
+    """Writes a figure in the format its name says, and returns the path.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise UserError(
+            f"{option} {path} cannot be written: {error.strerror}; name another place."
+        ) from error
+    return path

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from cnnexp.errors import UserError
+from cnnexp.cli.output import save_figure
 from cnnexp.experiment.measure import Speed, measure_speed
 from cnnexp.image_spec import ImageSpec
 from cnnexp.models import MODELS, build_model, check_batch_size, layer_table, outline_model
@@ -167,13 +168,11 @@ def draw(portrait: Portrait, path: str, depth: int | None) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    from cnnexp.figures.network import network_graph
+    from cnnexp.figures import network_graph
     from cnnexp.models.graph import graph_of
 
     table = portrait.table()
     title = f"{portrait.name} on {portrait.spec}: {table.parameters:,} parameters, {table.macs:,} MACs"
     graph = graph_of(portrait.model, portrait.spec, depth=depth)
-    try:
-        network_graph([astuple(box) for box in graph.boxes], graph.arrows, title=title).savefig(path)
-    except OSError as error:
-        raise UserError(f"--graph {path} cannot be written: {error.strerror}; name another place.") from error
+    figure = network_graph([astuple(box) for box in graph.boxes], graph.arrows, title=title)
+    save_figure(figure, Path(path), option="--graph")
