@@ -56,4 +56,4 @@ def look(
 
 def _plain(name: str) -> str:
     """A name that any file system takes."""
-    return re.sub(r"[^\w.-]+", "-", name).removesuffix(".png")
+    return re.sub(r"[^\w.-]+", "-", name)

@@ -112,7 +112,7 @@ def _read_image(assembly: Assembly, name: str) -> Shown:
         raise DataError(
             f"image {name!r} cannot be read: {error}; give an image file, or test:0 for the first test image."
         ) from error
-    return Shown(Path(name).name, torch.from_numpy(pixels_last.copy()).permute(2, 0, 1))
+    return Shown(Path(name).stem, torch.from_numpy(pixels_last.copy()).permute(2, 0, 1))
 
 
 def class_number(assembly: Assembly, name: str | None) -> int | None:
@@ -179,19 +179,20 @@ def draw_attention(
     captions = [
         (
             image.name if image.label is None else f"{image.name}\nis {names[image.label]}",
-            f"{names[number]}\n({100 * row[number]:.0f} %)",
+            f"{names[number]}\n({100 * row[number]:.0f} %{'' if heat.any() else ', no heat'})",
         )
-        for image, number, row in zip(images, found.classes, found.probabilities, strict=True)
+        for image, number, row, heat in zip(
+            images, found.classes, found.probabilities, found.maps, strict=True
+        )
     ]
-    what = "predicted" if label is None else names[label]
-    height, width = found.map_size
-    title = (
-        f"{assembly.title}: what speaks for the class {what} (Grad-CAM of {found.layer}, {height}×{width})"
-    )
+    what = "the predicted class" if label is None else f"class {names[label]}"
+    size = "×".join(str(side) for side in found.map_size)
+    blind = ", too small to tell places apart" if found.map_size == (1, 1) else ""
+    title = f"{assembly.title}: what speaks for {what} (Grad-CAM of {found.layer}, {size}{blind})"
     return figures.attention(_seen(assembly, pixels).numpy(), found.maps, captions, title=title)
 
 
-def record_looks(run: Run, assembly: Assembly) -> None:
+def record_looks(run: Run, assembly: Assembly, listener: Listener) -> None:
     """Draws filters and where the network looks on some test images, into an open run."""
     positions = np.unique(
         np.linspace(0, len(assembly.dataset.test) - 1, NUM_OF_TEST_PART).round().astype(int)
@@ -201,6 +202,8 @@ def record_looks(run: Run, assembly: Assembly) -> None:
     for name, figure in drawn.items():
         if figure is not None:
             run.log_figure(figure, f"plots/{name}.png")
+    if drawn["grad_cam"] is None:
+        listener.note(NO_MAPS)
 
 
 def _preprocessed(assembly: Assembly, pixels: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from cnnexp.image_spec import ImageSpec
 from cnnexp.training.compute import Compute
 
-FEWEST, LONGEST = 3, 10.0  # calls, and seconds after which no further one is begun
+FEWEST, ENOUGH, LONGEST = 3, 0.5, 10.0  # calls; seconds that fill them, and after which none is begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ def measure_speed(model: nn.Module, spec: ImageSpec, *, batch_size: int, compute
 
 
 def _seconds(call: Callable[[], None], device: torch.device) -> list[float]:
-    """Returns the time of each call: at least three, and more while they fill less than a second."""
+    """Returns the time of each call: at least three, and more while they fill less than half a second."""
     call()
     taken: list[float] = []
-    while sum(taken) < LONGEST and (len(taken) < FEWEST or sum(taken) < 1):
+    while sum(taken) < LONGEST and (len(taken) < FEWEST or sum(taken) < ENOUGH):
         _wait(device)
         start = time.perf_counter()
         call()

@@ -161,7 +161,7 @@ class Experiment:
         if self._draws:
             record.record_figures(self.run, self.assembly, history, test)
         if self.assembly.settings.tracking.figures == "all":
-            record_looks(self.run, self.assembly)
+            record_looks(self.run, self.assembly, self.listener)
         return uri, test
 
     def _restore(self) -> Progress:
