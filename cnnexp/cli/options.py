@@ -101,7 +101,8 @@ def _option(declaration: Declaration) -> Callable[[Command], Command]:
         option |= {"multiple": True, "metavar": "|".join(declaration.choices) or "FILE|MODULE"}
     elif isinstance(default, bool):
         # `--compile`, `--compile false` (what `mlflow run -P compile=false` passes) and `--no-compile` work.
-        option |= {"is_flag": False, "flag_value": "true", "metavar": "[true|false]"}
+        metavar = "[FILE]" if name == "pretrained" else "[true|false]"
+        option |= {"is_flag": False, "flag_value": "true", "metavar": metavar}
         return _with_negation(click.option(option_name(name), name, **option), name)
     else:
         option["metavar"] = "|".join(declaration.choices) or _metavar(declaration)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import psutil
@@ -22,6 +23,8 @@ from cnnexp.settings.groups import DataSettings
 
 DEFAULT_DATA_DIR = "data"
 LISTED_BAD_IMAGES = 10
+# Of ImageNet's training images, red, green, blue; what torchvision's weights were trained with.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> ImageDataset:
@@ -157,9 +160,12 @@ def _normalization(
     decoded: Decoded, train: Labels, settings: DataSettings
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     frame = decoded.frame
-    if settings.normalize == "dataset":
+    if settings.normalize in ("dataset", "auto"):  # what weights need is known where models are
         return mean_and_std(decoded.survey, train, frame.height * frame.width)
-    mean, std = {"half": (0.5, 0.5), "none": (0.0, 1.0)}[settings.normalize]
+    if settings.normalize == "imagenet" and frame.channels == len(IMAGENET_MEAN):
+        return IMAGENET_MEAN, IMAGENET_STD
+    fixed = {"half": (0.5, 0.5), "none": (0.0, 1.0), "imagenet": (fmean(IMAGENET_MEAN), fmean(IMAGENET_STD))}
+    mean, std = fixed[settings.normalize]
     return (mean,) * frame.channels, (std,) * frame.channels
 
 

@@ -19,7 +19,10 @@ from cnnexp.data.normalize import Normalize
 from cnnexp.data.permute import PermutePixels
 from cnnexp.errors import DataError
 from cnnexp.experiment.listener import Listener
+from cnnexp.experiment.weights import start_from_weights
 from cnnexp.models import MODELS, build_model, check_arguments, check_batch_size, initialize
+from cnnexp.models.freezing import freeze_all_but_head
+from cnnexp.models.pretrained import normalization_of
 from cnnexp.settings import DataSettings, Settings
 from cnnexp.training.compute import Compute, find_compute
 from cnnexp.training.interrupt import Interrupt
@@ -48,6 +51,7 @@ class Assembly:
         network: takes normalised float images; lies on the device.
         normalize: uint8 images to normalised float ones, their pixels permuted if that is asked for.
         compute: device, arithmetic, layout.
+        weights: what the network starts from, where it is pretrained.
     """
 
     settings: Settings
@@ -55,6 +59,7 @@ class Assembly:
     network: nn.Module
     normalize: nn.Module
     compute: Compute
+    weights: str | None = None
 
     @property
     def dataset_name(self) -> str:
@@ -89,6 +94,8 @@ class Assembly:
         params |= {f"num_{name}": len(part) for name, part in parts.items()}
         # `color` stays as given in the settings: a repeated run then finds the same entry of the cache.
         color = "grey" if self.dataset.spec.channels == 1 else "rgb"
+        if self.weights is not None:
+            params["pretrained"] = self.weights
         return params | {"dataset": self.dataset_name, "color": color}
 
     def _unused_of_data(self) -> set[str]:
@@ -105,19 +112,25 @@ class Assembly:
         return unused
 
 
-def assemble(settings: Settings, listener: Listener, *, load: Load = load_dataset) -> Assembly:
+def assemble(
+    settings: Settings, listener: Listener, *, load: Load = load_dataset, resumes: bool = False
+) -> Assembly:
     """Loads the data, builds the network, and resolves every `auto`.
 
     Args:
         settings: of the run.
         listener: hears of progress and of what the data set has to say.
         load: returns the data set; many runs of one process can share it.
+        resumes: the weights will come from a checkpoint: pretrained ones are not looked for.
 
     Raises:
         UserError: anything that cannot work is found here, before a run is opened.
     """
     model = MODELS.get(settings.network.model)
     settings = settings.replace(model=model.name)  # an alias may have been given
+    if settings.data.normalize == "auto":
+        pretrained = settings.network.pretrained
+        settings = settings.replace(normalize=normalization_of(model.name) if pretrained else "dataset")
     arguments = check_arguments(model, settings.network.model_args)
     compute = find_compute(settings.compute)
     dataset = load(settings.data, progress=listener.progress)
@@ -130,16 +143,33 @@ def assemble(settings: Settings, listener: Listener, *, load: Load = load_datase
         )
     seed_everything(settings.training.seed, 0)
     network = build_model(model.name, dataset.spec, arguments)
-    check_batch_size(network, dataset.spec, settings.optimization.batch_size)
+    weights = None if resumes else _start(network, settings, arguments, listener)
+    if settings.network.freeze:
+        listener.note(f"frozen: the layer {freeze_all_but_head(network)} alone learns")
+    else:  # frozen batch norm can take a single value per channel
+        check_batch_size(network, dataset.spec, settings.optimization.batch_size)
+    network = network.to(compute.device)
+    network.to(memory_format=compute.memory_format)
+    normalize = _preprocessing(settings.data, dataset).to(compute.device)
+    resolved = _resolved(settings, dataset, compute, arguments)
+    return Assembly(resolved, dataset, network, normalize, compute, weights)
+
+
+def _start(
+    network: nn.Module, settings: Settings, arguments: Mapping[str, object], listener: Listener
+) -> str | None:
+    """Gives the network the weights it starts from; returns the name of pretrained ones."""
+    model, asked = settings.network.model, settings.network.pretrained
+    if asked:
+        return start_from_weights(network, asked, model=model, arguments=arguments, listener=listener)
+    if settings.network.freeze:
+        listener.note("--freeze without --pretrained: the head learns from features that are drawn at random")
     kept = initialize(network, settings.network.init)
     if kept:
         listener.note(
             f"init {settings.network.init!r} does not know {', '.join(kept)}: kept as the model drew"
         )
-    network = network.to(compute.device)
-    network.to(memory_format=compute.memory_format)
-    normalize = _preprocessing(settings.data, dataset).to(compute.device)
-    return Assembly(_resolved(settings, dataset, compute, arguments), dataset, network, normalize, compute)
+    return None
 
 
 def _preprocessing(data: DataSettings, dataset: ImageDataset) -> nn.Module:

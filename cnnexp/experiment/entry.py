@@ -108,6 +108,8 @@ def with_absolute_paths(settings: Schema) -> Schema:
         changes["dataset"] = FOLDER + _absolute(data.dataset.removeprefix(FOLDER))
     if data.data_dir is not None:
         changes["data_dir"] = _absolute(data.data_dir)
+    if isinstance(settings.network.pretrained, str):
+        changes["pretrained"] = _absolute(settings.network.pretrained)
     if plugins:
         changes["plugin"] = tuple(_absolute(one) if one.endswith(".py") else one for one in plugins)
     if uri is not None:

@@ -36,7 +36,10 @@ MODEL_NAME = "model"
 def record_start(run: Run, assembly: Assembly) -> None:
     """Writes what is known before training: settings, data, network, environment."""
     table = layer_table(assembly.network, assembly.dataset.spec)
-    run.log_params({**assembly.params(), "num_parameters": table.parameters, "macs": table.macs})
+    counts = {"num_parameters": table.parameters, "macs": table.macs}
+    if table.trainable_parameters < table.parameters:
+        counts["num_trainable_parameters"] = table.trainable_parameters
+    run.log_params({**assembly.params(), **counts})
     settings = assembly.settings
     run.set_tags({"model": settings.network.model, "dataset": assembly.dataset_name, "kind": "run"})
     record_settings(run, assembly)

@@ -18,7 +18,6 @@ from cnnexp.experiment.listener import Guarded, Listener, RunFacts
 from cnnexp.experiment.look import record_looks
 from cnnexp.experiment.result import Result, TestResult
 from cnnexp.experiment.resume import check_resumable
-from cnnexp.models import count_parameters
 from cnnexp.plugins import load_plugin
 from cnnexp.process import STARTED_BY
 from cnnexp.settings import Settings
@@ -67,7 +66,7 @@ def run_experiment(
         closed = store.close_dead_runs()
         if closed:
             listener.note(f"closed {len(closed)} run(s) whose process had died: {', '.join(closed)}")
-        assembly = assemble(settings, listener)
+        assembly = assemble(settings, listener, resumes=resume is not None)
         if resume is not None:
             check_resumable(store, resume, assembly)
         stack.enter_context(interrupt)
@@ -183,7 +182,7 @@ class Experiment:
             run_name=self.run.name,
             run_id=self.run.id,
             model=settings.network.model,
-            num_parameters=count_parameters(self.assembly.network),
+            num_parameters=sum(weight.numel() for weight in self.assembly.network.parameters()),
             dataset=self.assembly.dataset_name,
             image=str(data.spec),
             num_classes=data.spec.num_classes,

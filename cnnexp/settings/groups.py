@@ -13,7 +13,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cnnexp.settings.ranges import Choice, FloatRange, IntRange
-from cnnexp.settings.types import Duration, ImageSize, empty_is_none, mapping_from_text, one_or_more
+from cnnexp.settings.types import (
+    Duration,
+    ImageSize,
+    empty_is_none,
+    flag_or_text,
+    mapping_from_text,
+    one_or_more,
+)
 
 OrNone = BeforeValidator(empty_is_none)
 
@@ -38,6 +45,14 @@ class NetworkSettings(Group):
             "default", description="How weights start: PyTorch's own way, Xavier uniform, or Kaiming normal."
         )
     )
+    pretrained: Annotated[bool | str, BeforeValidator(flag_or_text)] = Field(
+        False,
+        description="Start from torchvision's ImageNet weights, or from those of a FILE (.pth or "
+        ".safetensors); the head starts anew where the classes differ.",
+    )
+    freeze: Annotated[bool, Choice((False, True))] = Field(
+        False, description="Train the head (the last linear layer) alone."
+    )
 
 
 class DataSettings(Group):
@@ -57,9 +72,10 @@ class DataSettings(Group):
     color: Literal["auto", "grey", "rgb"] = Field(
         "auto", description="Grey or colour; auto: as the data are."
     )
-    normalize: Literal["dataset", "half", "none"] = Field(
-        "dataset",
-        description="Scale pixels by the training part's mean and sd, by 0.5 and 0.5, or only to [0, 1].",
+    normalize: Literal["auto", "dataset", "half", "imagenet", "none"] = Field(
+        "auto",
+        description="Scale pixels by the training part's mean and sd, by 0.5 and 0.5, by ImageNet's, or only "
+        "to [0, 1]; auto: as the pretrained weights need it, else dataset.",
     )
     permute_pixels: Annotated[bool, Choice((False, True))] = Field(
         False,

@@ -185,5 +185,7 @@ def _check_together(settings: Settings, merged: Mapping[str, Given]) -> None:
         fault("nesterov", "needs momentum above 0; give --momentum 0.9, say.")
     if optimization.warmup_epochs >= epochs:
         fault("warmup_epochs", f"must be fewer than the {epochs} epochs of the run.")
+    if settings.network.pretrained and settings.network.init != "default":
+        fault("init", "has no effect on pretrained weights; leave it or --pretrained out.")
     if faults:
         raise SettingsError(faults)

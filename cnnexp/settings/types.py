@@ -61,6 +61,13 @@ def empty_is_none(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() in {"", "none", "null"} else value
 
 
+def flag_or_text(value: object) -> object:
+    """Returns a bool for the words of one and for nothing, any other text as it is: a file's name."""
+    words = {"true": True, "yes": True, "false": False, "no": False, "none": False, "": False, None: False}
+    word = value.strip().lower() if isinstance(value, str) else value
+    return words.get(word, value) if word is None or isinstance(word, str) else value
+
+
 def one_or_more(value: object) -> object:
     """A single text is a list of one, so that a file may say `plugin: my_models.py`."""
     return (value,) if isinstance(value, str) else value

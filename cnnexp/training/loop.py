@@ -22,6 +22,7 @@ from typing import Protocol
 
 import torch
 
+from cnnexp.models.freezing import set_training
 from cnnexp.settings.groups import TrainingSettings
 from cnnexp.training.checkpoint import Progress
 from cnnexp.training.events import EpochReport, Outcome, Status
@@ -144,7 +145,7 @@ class Loop:
         seed_everything(self.settings.seed, epoch)
         generator = torch.Generator(compute.device)
         generator.manual_seed(derive_seed(self.settings.seed, epoch, 1))
-        stepper.network.train()
+        set_training(stepper.network)
         steps = len(self.train_batches)
         lr, sums = 0.0, Sums(compute.device)
         for index, (images, labels) in enumerate(self.train_batches.epoch(epoch)):

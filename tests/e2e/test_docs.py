@@ -14,6 +14,8 @@ import pytest
 from cnnexp.cli import cli
 from cnnexp.data.registry import DATASETS
 from cnnexp.models import MODELS
+from scripts.models_table import TARGET as MODELS_PAGE
+from scripts.models_table import models_page
 from scripts.settings_table import TARGET, settings_page
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +31,7 @@ QUICKLY = {
 ELSEWHERE = {
     "ui": "the browser tests start it",
     "cache": "it would clear the cache other tests read",
+    "--pretrained": "tests/unit/experiment/test_weights.py has a stub of the download",
     "--engine": "tests/e2e/test_tune_dask.py starts a cluster",
 }
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -98,6 +101,14 @@ def test_the_python_of_the_page_on_tuning_works() -> None:
     found: dict[str, Any] = {}
     exec(snippet.replace("trials=40", "trials=2, epochs=1, fraction=0.2, jobs=1"), found)
     assert found["study"].command.startswith("cnnexp train --model convnet")
+
+
+def test_the_tables_of_models_are_the_code_and_its_counts_the_published_ones() -> None:
+    page = MODELS_PAGE.read_text(encoding="utf-8")
+    assert page == models_page(page), "run python scripts/models_table.py"
+    rows = re.findall(r"^\|.*× *\d+.* \| ([\d,]+) \| ([\d,]+) \| [\d,]+ \|$", page, re.MULTILINE)
+    assert len(rows) > 20
+    assert all(published == here for published, here in rows)
 
 
 def test_the_settings_page_is_the_code() -> None:

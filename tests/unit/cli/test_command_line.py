@@ -50,6 +50,21 @@ def test_booleans_are_flags_and_values(typed: list[str], value: bool) -> None:
     assert resolve(given_settings(context)).compute.compile is value
 
 
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        (["--pretrained"], True),
+        (["--pretrained", "--freeze"], True),
+        (["--pretrained", "my weights.pth"], "my weights.pth"),
+        (["--no-pretrained"], False),
+        ([], False),
+    ],
+)
+def test_pretrained_is_a_flag_or_takes_a_file(typed: list[str], value: object) -> None:
+    context = train.make_context("train", typed, parent=cli.make_context("cnnexp", ["train"]))
+    assert resolve(given_settings(context)).network.pretrained == value
+
+
 def test_model_arguments_are_read_as_yaml() -> None:
     typed = [
         "--set",
