@@ -79,7 +79,7 @@ def open_trained(run: str, *, tracking_uri: str | None, data_dir: str | None, li
         raise UserError(f"the weights {weights} cannot be read; train the run anew.")
     for plugin in settings.plugins.plugin:
         load_plugin(plugin)
-    assembly = assemble(settings, listener)
+    assembly = assemble(settings, listener, resumes=True)
     load_weights(weights, assembly.network, epoch=epoch)
     assembly.network.eval()
     return Trained(assembly, run_id, store.client.get_run(run_id).info.run_name or run_id)

@@ -58,11 +58,16 @@ class Flow(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ships i
     Args:
         network: gets hooks: hand in a copy that is thrown away.
         images: (N, C, H, W), what the network is about to be called with.
+
+    Attributes:
+        steps: what was called, in order.
+        blocks: by name, what the last call of a module with layers inside gave out.
     """
 
     def __init__(self, network: nn.Module, images: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # likewise
         self.steps: list[Step] = []
+        self.blocks: dict[str, Step] = {}
         self._sides: tuple[int, int] = (images.shape[-2], images.shape[-1])
         self._inside: list[str] = []
         self._seen: Any = WeakTensorKeyDictionary()  # untyped in torch
@@ -70,7 +75,7 @@ class Flow(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ships i
         for name, layer in network.named_modules():
             if any(True for _ in layer.children()) or not name:
                 layer.register_forward_pre_hook(partial(self._enter, name))
-                layer.register_forward_hook(self._leave, always_call=True)
+                layer.register_forward_hook(partial(self._leave, name), always_call=True)
             else:
                 layer.register_forward_hook(partial(self._note, name))
 
@@ -130,8 +135,12 @@ class Flow(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ships i
     def _enter(self, name: str, _layer: nn.Module, _inputs: object) -> None:
         self._inside.append(name)
 
-    def _leave(self, _layer: nn.Module, _inputs: object, _output: object) -> None:
+    def _leave(self, name: str, block: nn.Module, _inputs: object, output: object) -> None:
         self._inside.pop()
+        if isinstance(output, Tensor):
+            known = self._seen.get(output)
+            size = None if known is None or known.field is None else known.field.within(self._sides)
+            self.blocks[name] = Step(name, block, type(block).__name__, (), tuple(output.shape[1:]), size)
 
 
 def follow(network: nn.Module, images: Tensor) -> tuple[Step, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -146,11 +146,11 @@ def layer_table(model: nn.Module, spec: ImageSpec, *, depth: int | None = None) 
         spec: shape of the images.
         depth: folds to a line per module so many names deep; what has no weights joins the line before.
     """
-    rows, macs = watch_twin(model, (1, *spec.shape), _rows)
+    rows, blocks, macs = watch_twin(model, (1, *spec.shape), _rows)
     weighted = Counter(row.kind for row in rows if row.parameters)
     channels, height, width = spec.shape
     return LayerTable(
-        rows=rows if depth is None else _folded(rows, depth),
+        rows=rows if depth is None else _folded(rows, depth, blocks),
         weighted=tuple(weighted.items()),
         parameters=sum(p.numel() for p in model.parameters()),
         trainable_parameters=count_parameters(model),
@@ -159,8 +159,8 @@ def layer_table(model: nn.Module, spec: ImageSpec, *, depth: int | None = None) 
     )
 
 
-def _rows(twin: nn.Module, images: Tensor) -> tuple[tuple[LayerRow, ...], int]:
-    """Returns a row per layer in the order of their first call, and the MACs of all, in layers or not."""
+def _rows(twin: nn.Module, images: Tensor) -> tuple[tuple[LayerRow, ...], dict[str, Step], int]:
+    """Returns a row per layer in the order of their first call, the blocks, and all MACs."""
     with FlopCounterMode(display=False) as counter, Flow(twin, images) as flow:
         twin(images)
     calls: dict[str, list[Step]] = {}
@@ -172,7 +172,7 @@ def _rows(twin: nn.Module, images: Tensor) -> tuple[tuple[LayerRow, ...], int]:
         _row(steps, sum(flops.get(f"{root}.{name}", {}).values()) // FLOPS_PER_MAC)
         for name, steps in calls.items()
     )
-    return rows, counter.get_total_flops() // FLOPS_PER_MAC
+    return rows, flow.blocks, counter.get_total_flops() // FLOPS_PER_MAC
 
 
 def _row(calls: Sequence[Step], macs: int) -> LayerRow:
@@ -194,41 +194,49 @@ def _row(calls: Sequence[Step], macs: int) -> LayerRow:
     )
 
 
-def _folded(rows: Sequence[LayerRow], depth: int) -> tuple[LayerRow, ...]:
+def _folded(rows: Sequence[LayerRow], depth: int, blocks: Mapping[str, Step]) -> tuple[LayerRow, ...]:
     groups: dict[str, list[LayerRow]] = {}
     for row in rows:
         groups.setdefault(".".join(row.name.split(".")[:depth]), []).append(row)
-    merged: list[tuple[str, list[LayerRow]]] = []
+    found: list[LayerRow] = []
     heads: list[LayerRow] = []  # flattening belongs to what comes next: the line before shows its maps
     for name, group in groups.items():
-        if all(row.kind == "Flatten" for row in group):
-            heads += group
-        elif merged and not heads and not any(row.parameters for row in group):
-            merged[-1][1].extend(group)
+        line = _joined(name, group, blocks.get(name))
+        if line.kind == "Flatten":
+            heads.append(line)
+        elif found and not heads and not line.parameters:
+            found[-1] = _joined(found[-1].name, [found[-1], line])
         else:
-            merged.append((name, [*heads, *group]))
+            found.append(_joined(name, [*heads, line]))
             heads = []
-    if heads:
-        merged.append((heads[0].name, heads))
-    return tuple(_joined(name, group) for name, group in merged)
+    return (*found, *heads)
 
 
-def _joined(name: str, rows: Sequence[LayerRow]) -> LayerRow:
+def _joined(name: str, rows: Sequence[LayerRow], block: Step | None = None) -> LayerRow:
+    """Returns several rows as one; a block gives out what its branches come to."""
     windows = [row for row in rows if row.kernel_size is not None and row.parameters]
     window = windows[0] if len(windows) == 1 else None
-    kinds = Counter(row.kind for row in rows)
     return LayerRow(
         name=name,
-        kind=", ".join(f"{kind} ×{count}" if count > 1 else kind for kind, count in kinds.items()),
+        kind=_kinds(row.kind for row in rows),
         kernel_size=None if window is None else window.kernel_size,
         stride=None if window is None else window.stride,
         padding=None if window is None else window.padding,
-        output_shape=rows[-1].output_shape,
-        receptive_field=rows[-1].receptive_field,
+        output_shape=rows[-1].output_shape if block is None else block.output_shape,
+        receptive_field=rows[-1].receptive_field if block is None else block.field,
         parameters=sum(row.parameters for row in rows),
         macs=sum(row.macs for row in rows),
         activation_bytes=sum(row.activation_bytes for row in rows),
     )
+
+
+def _kinds(kinds: Iterable[str]) -> str:
+    """Returns "Conv2d ×2, ReLU" of "Conv2d", "Conv2d", "ReLU"; an entry may be such a list itself."""
+    counts: Counter[str] = Counter()
+    for one in ", ".join(kinds).split(", "):
+        kind, _, count = one.partition(" ×")
+        counts[kind] += int(count or 1)
+    return ", ".join(f"{kind} ×{count}" if count > 1 else kind for kind, count in counts.items())
 
 
 def sides_of(layer: nn.Module, attribute: str) -> Sides:

@@ -126,6 +126,13 @@ def test_folding_keeps_every_total() -> None:
         assert sum(getattr(row, what) for row in folded.rows) == sum(getattr(row, what) for row in whole.rows)
 
 
+def test_a_folded_block_gives_out_what_its_branches_come_to() -> None:
+    googlenet, densenet = table_of("googlenet", PHOTO, 1), table_of("densenet121", PHOTO, 2)
+    shapes = {row.name: row.output_shape for row in (*googlenet.rows, *densenet.rows)}
+    assert shapes["inception3a"] == (256, 28, 28)
+    assert shapes["features.denseblock1"] == (256, 56, 56)
+
+
 def test_peak_memory_of_a_step_on_paper() -> None:
     model, spec = nn.Sequential(nn.Flatten(), nn.Linear(256, 2, bias=False)), SMALL
     weights, images, labels = 4 * 512, 4 * 3 * 256, 8 * 3
