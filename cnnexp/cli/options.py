@@ -80,7 +80,7 @@ def given_settings(context: click.Context, schema: type[Settings] = Settings) ->
             continue
         value = context.params[name]
         if name in PAIRS:
-            given[name] = Given(_pairs(value, name), PAIRS[name])
+            given[name] = Given(pairs_of(value, name), PAIRS[name])
         else:
             given[name] = Given(value, option_name(name))
     return given
@@ -145,7 +145,12 @@ def _metavar(declaration: Declaration) -> str:
     return "TEXT"
 
 
-def _pairs(texts: tuple[str, ...], name: str) -> dict[str, object]:
+def pairs_of(texts: tuple[str, ...], name: str) -> dict[str, object]:
+    """Reads repeated NAME=VALUE of a setting in `PAIRS`.
+
+    Raises:
+        SettingsError: one has no sign, or no name.
+    """
     pairs: dict[str, object] = {}
     faults = []
     for text in texts:

@@ -81,6 +81,24 @@ def find_dataset(settings: DataSettings, *, progress: Progress = silent) -> Foun
     return _find(*_entry(settings.dataset), settings, progress)
 
 
+def image_spec(settings: DataSettings) -> ImageSpec:
+    """Returns the shape of a data set's images and its classes; no image is decoded.
+
+    Of the package's own sets they are known; any other one must be there.
+
+    Raises:
+        UnknownNameError: no such data set.
+        DataError: it is nowhere to be had.
+    """
+    entry, argument = _entry(settings.dataset)
+    if entry.image_size is not None and entry.channels is not None and entry.num_classes is not None:
+        frame, num_classes = _asked(settings).frame(entry.image_size, entry.channels), entry.num_classes
+    else:
+        decodable = _find(entry, argument, settings, silent).open(_asked(settings))
+        frame, num_classes = decodable.frame, len(decodable.class_names)
+    return ImageSpec(frame.channels, frame.height, frame.width, num_classes)
+
+
 def _entry(dataset: str) -> tuple[DatasetEntry, str]:
     """Returns the entry of a name, and what follows the colon of a name that takes a path."""
     name, _, argument = dataset.partition(":")

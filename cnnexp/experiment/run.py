@@ -15,6 +15,7 @@ from cnnexp.errors import UserError
 from cnnexp.experiment import record
 from cnnexp.experiment.assemble import Assembly, assemble, build_loop
 from cnnexp.experiment.listener import Guarded, Listener, RunFacts
+from cnnexp.experiment.look import record_looks
 from cnnexp.experiment.result import Result, TestResult
 from cnnexp.experiment.resume import check_resumable
 from cnnexp.plugins import load_plugin
@@ -158,6 +159,8 @@ class Experiment:
             self.run.log_metrics(once)
         if self._draws:
             record.record_figures(self.run, self.assembly, history, test)
+        if self.assembly.settings.tracking.figures == "all":
+            record_looks(self.run, self.assembly, self.listener)
         return uri, test
 
     def _restore(self) -> Progress:

@@ -35,7 +35,7 @@ def sample_batch(
     Raises:
         ValueError: the images are not uint8 (N, C, H, W) with one or three channels.
     """
-    return _grid(
+    return image_grid(
         images, [shorten(class_names[label], _LONGEST_NAME) for label in labels], title=title, columns=columns
     )
 
@@ -73,14 +73,19 @@ def mistakes(
         f"({100 * probabilities[index]:.0f} %)"
         for index in surest
     ]
-    return _grid(
+    return image_grid(
         images[surest], captions, title=title, columns=columns, nothing="No mistakes: every image is right."
     )
 
 
-def _grid(
+def image_grid(
     images: UInt8Images, captions: Sequence[str], *, title: str, columns: int, nothing: str = "No images."
 ) -> Figure:
+    """Draws images in a grid with a caption below each; to be called within a styled function.
+
+    Raises:
+        ValueError: the images are not uint8 (N, C, H, W) with one or three channels.
+    """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in {1, 3}:  # noqa: PLR2004 - N, C, H, W
         raise ValueError(f"images must be uint8 (N, 1 or 3, H, W), not {images.dtype} {images.shape}")
     count, _, rows, cols = images.shape

@@ -24,7 +24,7 @@ def watch_twin(
     """
     try:
         with torch.no_grad():
-            return watch(_without_values(model).eval(), torch.empty(shape, device="meta"))
+            return watch(without_values(model).eval(), torch.empty(shape, device="meta"))
     except UserError:
         raise
     except Exception:  # what a user's code raises on the meta device is anybody's guess
@@ -41,7 +41,8 @@ def leaves(model: nn.Module) -> dict[str, nn.Module]:
     }
 
 
-def _without_values(model: nn.Module) -> nn.Module:
+def without_values(model: nn.Module) -> nn.Module:
+    """Returns a copy on the meta device: shapes, and no memory."""
     twins: dict[int, Tensor] = {id(buffer): buffer.to("meta") for buffer in model.buffers()}
     for weight in model.parameters():
         twins[id(weight)] = nn.Parameter(weight.detach().to("meta"), requires_grad=weight.requires_grad)

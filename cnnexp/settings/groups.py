@@ -207,7 +207,11 @@ class TrackingSettings(Group):
     tags: Annotated[dict[str, str], BeforeValidator(mapping_from_text)] = Field(
         {}, description="Tags of the run, name=value."
     )
-    figures: Literal["all", "none"] = Field("all", description="Figures to draw at the end.")
+    figures: Literal["standard", "all", "none"] = Field(
+        "standard",
+        description="Figures to draw at the end; all: also the first layer's filters, and where the network "
+        "looks (Grad-CAM) on some test images.",
+    )
     log_model: bool = Field(True, description="Log the best model, preprocessing inside, as an MLflow model.")
 
 

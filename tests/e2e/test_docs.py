@@ -27,6 +27,7 @@ QUICKLY = {
     "train": [*QUICK, *A_FIFTH],
     "tune": FEW_TRIALS,
     "sweep": [*QUICK, *A_FIFTH, "--seeds", "1", "--jobs", "1"],
+    "show": ["--no-measure"],
 }
 ELSEWHERE = {
     "ui": "the browser tests start it",

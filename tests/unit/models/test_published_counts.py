@@ -8,7 +8,7 @@ import pytest
 
 from cnnexp.image_spec import ImageSpec
 from cnnexp.models import layer_table, outline_model
-from cnnexp.models.inspect import LayerTable
+from cnnexp.models.layer_table import LayerTable
 
 DIGIT, CIFAR = ImageSpec(1, 28, 28, 10), ImageSpec(3, 32, 32, 10)
 PHOTO = ImageSpec(3, 64, 64, 3)
