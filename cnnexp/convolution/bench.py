@@ -67,7 +67,7 @@ class Row:
         seconds: median of the rounds.
         ratio: seconds over those of "torch".
         extra_bytes: most memory alive at once that the pass itself allocated, its results included, to within
-            64 KiB. What a library allocates inside one call is not seen.
+            one part in a hundred. What a library allocates inside one call is not seen.
     """
 
     shape: Shape
@@ -202,7 +202,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ships
         before = self._alive.pop(storage.data_ptr(), None)
         self._noted += storage.nbytes() - (0 if before is None else before[1])
         self._alive[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()  # type: ignore[no-untyped-call]
-        if self._noted > self.peak_bytes + 2**16:  # looking at all of them each time would take minutes
+        if self._noted > 1.01 * self.peak_bytes + 1024:  # looking at all of them each time would take minutes
             expired = [key for key, one in self._alive.items() if one[0].expired()]  # type: ignore[no-untyped-call]
             for key in expired:
                 del self._alive[key]

@@ -23,7 +23,7 @@ def fft(images: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
     padded = geometry.pad(images)
     size, groups = (padded.shape[2], padded.shape[3]), geometry.groups
     spectra = torch.fft.rfft2(padded)
-    image_spectra = spectra.reshape(images.shape[0], groups, -1, *spectra.shape[2:])
+    image_spectra = spectra.reshape(images.shape[0], groups, weight.shape[1], *spectra.shape[2:])
     # Cross-correlation: the conjugate of the kernel's spectrum, where a flipped kernel's would convolve.
     conjugate = torch.fft.rfft2(_spread(weight, geometry, size)).conj()
     kernel_spectra = conjugate.reshape(groups, -1, *conjugate.shape[1:])

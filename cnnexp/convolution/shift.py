@@ -26,11 +26,13 @@ def shift(images: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
 
 def _mix_channels(pixels: Tensor, weight: Tensor, groups: int) -> Tensor:
     """Pixels (N, C, P, Q) times a weight (K, C/G): each pixel's channels are mixed, (N, K, P, Q)."""
-    num_images, _, height, width = pixels.shape
+    num_images, channels, height, width = pixels.shape
     if groups == 1 and pixels.stride(1) == 1:  # channels last
         return (pixels.movedim(1, -1) @ weight.t()).movedim(-1, 1)
-    grouped = pixels.reshape(num_images, groups, -1, height * width)
-    return (weight.reshape(groups, -1, weight.shape[1]) @ grouped).reshape(num_images, -1, height, width)
+    grouped = pixels.reshape(num_images, groups, channels // groups, height * width)
+    return (weight.reshape(groups, -1, weight.shape[1]) @ grouped).reshape(
+        num_images, len(weight), height, width
+    )
 
 
 def _per_channel(pixels: Tensor, weight: Tensor, groups: int) -> Tensor:

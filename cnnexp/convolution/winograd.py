@@ -68,7 +68,8 @@ def winograd(images: Tensor, weight: Tensor, geometry: Geometry, *, tile: int = 
 
 
 def _tensor(matrix: Matrix, like: Tensor) -> Tensor:
-    return torch.tensor([[float(number) for number in row] for row in matrix]).to(like)
+    numbers = [[float(number) for number in row] for row in matrix]
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device)
 
 
 def _tiles(padded: Tensor, geometry: Geometry, tile: int) -> Tensor:
@@ -76,4 +77,5 @@ def _tiles(padded: Tensor, geometry: Geometry, tile: int) -> Tensor:
     below, right = (-geometry.output[0]) % tile, (-geometry.output[1]) % tile
     filled = F.pad(padded, (0, right, 0, below))
     tiles = filled.unfold(2, tile + 2, tile).unfold(3, tile + 2, tile)
-    return tiles.reshape(tiles.shape[0], geometry.groups, -1, *tiles.shape[2:])
+    per_group = tiles.shape[1] // geometry.groups
+    return tiles.reshape(tiles.shape[0], geometry.groups, per_group, *tiles.shape[2:])
