@@ -80,8 +80,8 @@ def open_trained(run: str, *, tracking_uri: str | None, data_dir: str | None, li
     for plugin in settings.plugins.plugin:
         load_plugin(plugin)
     assembly = assemble(settings, listener, resumes=True)
-    load_weights(weights, assembly.network, epoch=epoch)
-    assembly.network.eval()
+    load_weights(weights, assembly.torch_network, epoch=epoch)
+    assembly.torch_network.eval()
     return Trained(assembly, run_id, store.client.get_run(run_id).info.run_name or run_id)
 
 
@@ -129,7 +129,7 @@ def class_number(assembly: Assembly, name: str | None) -> int | None:
 
 def draw_filters(assembly: Assembly) -> Figure | None:
     """Draws the first layer's filters; None where the first layer reads no pixels."""
-    found = first_filters(assembly.network, assembly.dataset.spec.shape)
+    found = first_filters(assembly.torch_network, assembly.dataset.spec.shape)
     if found is None:
         return None
     shown, count = min(len(found.weights), figures.MOST_FILTERS), len(found.weights)
@@ -140,12 +140,12 @@ def draw_filters(assembly: Assembly) -> Figure | None:
 
 def draw_feature_maps(assembly: Assembly, image: Shown) -> Figure | None:
     """Draws the feature maps of one image in up to six convolutions; None where there is none."""
-    layers = convolutions(assembly.network)
+    layers = convolutions(assembly.torch_network)
     if not layers:
         return None
     chosen = sorted({round(at) for at in np.linspace(0, len(layers) - 1, MOST_LAYERS)})
     pixels = image.pixels[None]
-    maps = feature_maps(assembly.network, _preprocessed(assembly, pixels), [layers[at] for at in chosen])
+    maps = feature_maps(assembly.torch_network, _preprocessed(assembly, pixels), [layers[at] for at in chosen])
     most = f"the {figures.MAPS_A_ROW} of each layer that vary most"
     title = f"{assembly.title}: feature maps of {image.name}, {most}"
     of_image: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = {
@@ -168,13 +168,13 @@ def draw_attention(
     Raises:
         ModelError: no such layer, or it gives out no maps.
     """
-    if not convolutions(assembly.network) and layer is None:
+    if not convolutions(assembly.torch_network) and layer is None:
         return None
     pixels = torch.stack([image.pixels for image in images])
     classes = None if label is None else torch.full((len(images),), label)
-    was_training = assembly.network.training
-    found = grad_cam(assembly.network.eval(), _preprocessed(assembly, pixels), classes, layer=layer)
-    assembly.network.train(was_training)
+    was_training = assembly.torch_network.training
+    found = grad_cam(assembly.torch_network.eval(), _preprocessed(assembly, pixels), classes, layer=layer)
+    assembly.torch_network.train(was_training)
     names = assembly.dataset.class_names
     captions = [
         (

@@ -97,10 +97,7 @@ def runs(
     ui: subprocess.Popen[bytes],  # noqa: ARG001 - so that it starts first
 ) -> list[cnnexp.Result]:
     """Three finished runs of one store, in the order they were made."""
-    import torch
-
     quick: dict[str, Any] = {"epochs": EPOCHS, "fraction": 0.5, "threads": 1}
-    threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         patch.setenv("CNNEXP_CACHE_DIR", str(here / "cache"))
@@ -108,7 +105,6 @@ def runs(
             cnnexp.train(dataset="digits", tracking_uri=f"sqlite:///{here}/mlflow.db", **quick, **run)
             for run in RUNS
         ]
-    torch.set_num_threads(threads)
     return results
 
 

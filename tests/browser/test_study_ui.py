@@ -38,9 +38,6 @@ def runs(
     ui: subprocess.Popen[bytes],  # noqa: ARG001 - so that it starts first
 ) -> StudyResult:
     """In this module the server's runs are those of a study."""
-    import torch
-
-    threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         patch.setenv("CNNEXP_CACHE_DIR", str(here / "cache"))
@@ -56,7 +53,6 @@ def runs(
             log_model=False,
             tracking_uri=f"sqlite:///{here}/mlflow.db",
         )
-    torch.set_num_threads(threads)
     return result
 
 

@@ -72,7 +72,7 @@ def held(
     return Held(nn.Flatten(), Fault(fault), *layers)
 """
 QUICK = ["--model", "held", "--plugin", "held.py", "--fraction", "0.2", "--epochs", "2"]
-QUICK += ["--figures", "none", "--log-model", "false", "--refit", "false", "--study", "s"]
+QUICK += ["--figures", "none", "--log-model", "false", "--refit", "false", "--study", "s", "--threads", "1"]
 
 
 def tune(*options: str) -> list[str]:

@@ -20,7 +20,7 @@ from scripts.settings_table import TARGET, settings_page
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-QUICK = ["--epochs", "1", "--figures", "none", "--log-model", "false"]
+QUICK = ["--epochs", "1", "--figures", "none", "--log-model", "false", "--threads", "1"]
 A_FIFTH = ["--fraction", "0.2"]
 FEW_TRIALS = [*QUICK, *A_FIFTH, "--trials", "2", "--refit", "false"]
 QUICKLY = {
@@ -77,7 +77,7 @@ def test_every_command_of_a_page_works(page: Path) -> None:
             pytest.skip("needs the package dataset-fashion-mnist")
         quick = QUICKLY.get(command[0], [])
         if command[:2] == ["train", "--resume"]:
-            quick = ["--epochs", "2"]  # the run before it has one
+            quick = ["--epochs", "2", "--threads", "1"]  # the run before it has one
         elif "folder:photos" in command:  # a fifth of our few photos is less than a batch
             quick = QUICK
         with pytest.raises(SystemExit) as ended:
