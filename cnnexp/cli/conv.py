@@ -9,6 +9,8 @@ from cnnexp.cli import LazyGroup
 # Name -> help. Each is the function of that name in cnnexp.cli.conv_<name>.
 EXPERIMENTS = {
     "demo": "Show the sliding window step by step on a small matrix.",
+    "check": "Prove the algorithms equal to torch's convolution on random shapes.",
+    "bench": "Time the algorithms against torch's convolution.",
     "race": "Train the same network with several algorithms, from the same weights.",
 }
 

@@ -145,7 +145,9 @@ def draw_feature_maps(assembly: Assembly, image: Shown) -> Figure | None:
         return None
     chosen = sorted({round(at) for at in np.linspace(0, len(layers) - 1, MOST_LAYERS)})
     pixels = image.pixels[None]
-    maps = feature_maps(assembly.torch_network, _preprocessed(assembly, pixels), [layers[at] for at in chosen])
+    maps = feature_maps(
+        assembly.torch_network, _preprocessed(assembly, pixels), [layers[at] for at in chosen]
+    )
     most = f"the {figures.MAPS_A_ROW} of each layer that vary most"
     title = f"{assembly.title}: feature maps of {image.name}, {most}"
     of_image: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = {

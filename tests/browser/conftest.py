@@ -101,11 +101,10 @@ def runs(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         patch.setenv("CNNEXP_CACHE_DIR", str(here / "cache"))
-        results = [
+        return [
             cnnexp.train(dataset="digits", tracking_uri=f"sqlite:///{here}/mlflow.db", **quick, **run)
             for run in RUNS
         ]
-    return results
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def runs(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         patch.setenv("CNNEXP_CACHE_DIR", str(here / "cache"))
-        result = cnnexp.tune(
+        return cnnexp.tune(
             trials=TRIALS,
             study=NAME,
             space=SPACE,
@@ -53,7 +53,6 @@ def runs(
             log_model=False,
             tracking_uri=f"sqlite:///{here}/mlflow.db",
         )
-    return result
 
 
 @pytest.fixture
