@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from cnnexp.settings import Settings
 from cnnexp.tracking.environment import machine_facts
 from cnnexp.tracking.run import Run
 from cnnexp.training.events import EpochReport, Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROUNDED = "torch-rounded"  # torch from a start moved by one rounding: the yardstick
 TIMES_ROUNDING = 10.0  # differences up to this many times the yardstick's are called rounding
@@ -199,12 +203,12 @@ def about(assembly: Assembly) -> str:
 def record_race(run: Run, result: RaceResult, assembly: Assembly) -> None:
     """Writes settings, tables, the figure and the description; the run stays open."""
     table = layer_table(assembly.torch_network, assembly.dataset.spec)
-    settings = result.settings.network, result.settings.data, result.settings.training
+    model = result.settings.network.model
     run.log_params(
         {
-            "model": settings[0].model,
+            "model": model,
             "dataset": assembly.dataset_name,
-            "epochs": settings[2].epochs,
+            "epochs": result.settings.training.epochs,
             "algorithms": ",".join(one.label for one in result.algorithms),
             "initial_weights": result.torch.start,
             "threads": result.settings.compute.threads,
@@ -212,7 +216,7 @@ def record_race(run: Run, result: RaceResult, assembly: Assembly) -> None:
             **{f"machine.{name}": value for name, value in machine_facts().items()},
         }
     )
-    run.set_tags({"model": settings[0].model, "dataset": assembly.dataset_name})
+    run.set_tags({"model": model, "dataset": assembly.dataset_name})
     run.log_text(settings_text(result.settings), "settings.yaml")
     run.log_text(epochs_csv(result), "race/epochs.csv")
     run.log_text(markdown_of(result), "race/table.md")
@@ -227,19 +231,18 @@ def record_race(run: Run, result: RaceResult, assembly: Assembly) -> None:
                 }
             )
     if result.settings.tracking.figures != "none" and result.torch.history:
-        from cnnexp.figures.race import race_curves
-
-        run.log_figure(
-            race_curves(
-                {one.label: curves_of(one.history) for one in result.algorithms if one.history},
-                {one.label: one.epoch_seconds for one in result.algorithms if one.history},
-                title=title_of(result),
-            ),
-            "race/race.png",
-        )
+        run.log_figure(_figure(result), "race/race.png")
     lines = [f"Race **{result.title}**: {result.outcome.reason}.", "", about(assembly), ""]
     lines += [f"- {sentence}" for sentence in sentences_of(result)]
     run.set_description("\n".join([*lines, "", markdown_of(result)]))
+
+
+def _figure(result: RaceResult) -> Figure:
+    from cnnexp.figures.race import race_curves
+
+    begun = [one for one in result.algorithms if one.history]
+    curves = {one.label: curves_of(one.history) for one in begun}
+    return race_curves(curves, {one.label: one.epoch_seconds for one in begun}, title=title_of(result))
 
 
 def title_of(result: RaceResult) -> str:

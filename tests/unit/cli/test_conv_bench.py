@@ -9,7 +9,8 @@ import torch
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 
-from cnnexp.cli.conv_bench import bench, figure_of, parse_shape
+from cnnexp.cli import cli
+from cnnexp.cli.conv_bench import figure_of, parse_shape
 from cnnexp.convolution.bench import Row, Shape
 from cnnexp.errors import UserError
 
@@ -17,7 +18,7 @@ SMALL = ("--shape", "2x3x8x8:4k3", "--shape", "2x3x9x9:4k5s2p2", "--rounds", "1"
 
 
 def benched(*options: str) -> Result:
-    return CliRunner().invoke(bench, options, catch_exceptions=False)
+    return CliRunner().invoke(cli, ["conv", "bench", *options], catch_exceptions=False)
 
 
 def test_a_table_has_a_row_per_shape_pass_and_algorithm_that_can() -> None:

@@ -5,14 +5,14 @@ import torch
 from click.testing import CliRunner, Result
 from torch import Tensor
 
-from cnnexp.cli.conv_check import check
+from cnnexp.cli import cli
 from cnnexp.convolution import check as proof
 from cnnexp.convolution.convolve import convolve
 from cnnexp.errors import ConvolutionError
 
 
 def checked(*options: str) -> Result:
-    return CliRunner().invoke(check, options)
+    return CliRunner().invoke(cli, ["conv", "check", *options])
 
 
 def test_every_algorithm_is_equal_to_torch_on_random_shapes() -> None:
