@@ -104,8 +104,10 @@ def _image_gradient(images: Tensor, weight: Tensor, gradient: Tensor, geometry: 
         for windows, pairs, rows, block in _walk(work, into, adds=True):
             windows.take_gradient(weights[work.kernels], gradient[block, work.kernels, rows])
             scatter(pairs, block)
-        top, left = (geometry.padding[0], geometry.padding[2]) if work.is_whole else (0, 0)
-        made[:, work.channels] = into[:, :, top : top + made.shape[2], left : left + made.shape[3]]
+        own = made[:, work.channels]
+        if into.data_ptr() != own.data_ptr():  # it was a copy, perhaps with zeros around it
+            top, left = (geometry.padding[0], geometry.padding[2]) if work.is_whole else (0, 0)
+            own.copy_(into[:, :, top : top + own.shape[2], left : left + own.shape[3]])
     return made.to(images.dtype)
 
 
@@ -124,16 +126,11 @@ def _weight_gradient(
 
 def _differentiable(images: Tensor, weight: Tensor, gradient: Tensor, ctx: Any) -> list[Tensor | None]:  # noqa: ANN401
     """The gradients by autograd through the textbook form, so that they have gradients themselves."""
-    needed = ctx.needs_input_grad
-    wanted = [one for one, is_needed in zip((images, weight), needed[:2], strict=True) if is_needed]
-    found: list[Tensor | None] = (
-        list(torch.autograd.grad(im2col(images, weight, ctx.geometry), wanted, gradient, create_graph=True))
-        if wanted
-        else []
-    )
-    for place, is_needed in enumerate(needed[:2]):
-        if not is_needed:
-            found.insert(place, None)
+    product, needed = im2col(images, weight, ctx.geometry), ctx.needs_input_grad
+    found: list[Tensor | None] = [
+        torch.autograd.grad(product, one, gradient, create_graph=True)[0] if is_needed else None
+        for one, is_needed in zip((images, weight), needed[:2], strict=True)
+    ]
     return [*found, gradient.sum(dim=(0, 2, 3)) if needed[2] else None]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnnexp.convolution import ALGORITHMS, ConvolutionError, convolve, refusal
 from cnnexp.convolution.geometry import find_geometry
@@ -108,6 +109,35 @@ def test_only_the_gradients_asked_for_are_computed(wanted: tuple[bool, ...]) -> 
         one.requires_grad_(is_wanted)
     convolve(*tensors).sum().backward()  # type: ignore[no-untyped-call]
     assert [one.grad is not None for one in tensors] == list(wanted)
+
+
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ships it untyped
+    """Notes the name of every operation that reaches the library, in forward and backward."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.names.add(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("channels", [3, 16])
+@pytest.mark.parametrize("algorithm", ["torch", *ALGORITHMS])
+def test_no_algorithm_calls_a_library_convolution(algorithm: str, channels: int) -> None:
+    case = Case((2, channels, 5, 5), (2, channels, 3, 3), {"padding": 1})
+    tensors, seen = case.integers(), Operations()
+    with seen:
+        made = (
+            library(case, tensors)
+            if algorithm == "torch"
+            else convolve(*tensors, padding=1, algorithm=algorithm)
+        )
+        gradients(made, tensors)
+    assert any("conv" in name for name in seen.names) == (algorithm == "torch")
 
 
 @pytest.mark.parametrize("tile", [2, 4])
