@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cnnexp.convolution.geometry import Geometry
+from cnnexp.convolution.geometry import Geometry, Pair
 from cnnexp.convolution.im2col import im2col
 from cnnexp.convolution.row_windows import RowWindows
 from cnnexp.convolution.whole_windows import WHOLE_DEPTH, WholeWindows
@@ -103,8 +104,10 @@ def _image_gradient(images: Tensor, weight: Tensor, gradient: Tensor, geometry: 
         for windows, pairs, rows, block in _walk(work, into, adds=True):
             windows.take_gradient(weights[work.kernels], gradient[block, work.kernels, rows])
             scatter(pairs, block)
-        top, left = (geometry.padding[0], geometry.padding[2]) if work.is_whole else (0, 0)
-        made[:, work.channels] = into[:, :, top : top + made.shape[2], left : left + made.shape[3]]
+        own = made[:, work.channels]
+        if into.data_ptr() != own.data_ptr():  # it was a copy, perhaps with zeros around it
+            top, left = (geometry.padding[0], geometry.padding[2]) if work.is_whole else (0, 0)
+            own.copy_(into[:, :, top : top + own.shape[2], left : left + own.shape[3]])
     return made.to(images.dtype)
 
 
@@ -123,16 +126,11 @@ def _weight_gradient(
 
 def _differentiable(images: Tensor, weight: Tensor, gradient: Tensor, ctx: Any) -> list[Tensor | None]:  # noqa: ANN401
     """The gradients by autograd through the textbook form, so that they have gradients themselves."""
-    needed = ctx.needs_input_grad
-    wanted = [one for one, is_needed in zip((images, weight), needed[:2], strict=True) if is_needed]
-    found: list[Tensor | None] = (
-        list(torch.autograd.grad(im2col(images, weight, ctx.geometry), wanted, gradient, create_graph=True))
-        if wanted
-        else []
-    )
-    for place, is_needed in enumerate(needed[:2]):
-        if not is_needed:
-            found.insert(place, None)
+    product, needed = im2col(images, weight, ctx.geometry), ctx.needs_input_grad
+    found: list[Tensor | None] = [
+        torch.autograd.grad(product, one, gradient, create_graph=True)[0] if is_needed else None
+        for one, is_needed in zip((images, weight), needed[:2], strict=True)
+    ]
     return [*found, gradient.sum(dim=(0, 2, 3)) if needed[2] else None]
 
 
@@ -153,24 +151,36 @@ def layout(images: Tensor, weight: Tensor) -> torch.memory_format:
     return torch.channels_last if last else torch.contiguous_format
 
 
-def _groups(images: Tensor, weight: Tensor, geometry: Geometry) -> Iterator[Work]:
-    num_channels, num_kernels = weight.shape[1], len(weight) // geometry.groups
+def _groups(images: Tensor, weight: Tensor, geometry: Geometry) -> tuple[Work, ...]:
     # Row windows add up in the output, kernel row by kernel row: half precision would round each time.
     is_whole = weight[0].numel() <= WHOLE_DEPTH or images.dtype in HALVES
-    top, bottom, left, right = geometry.padding
     size = images.shape[2], images.shape[3]
+    return _plan(size, len(weight), weight.shape[1], geometry, is_whole=is_whole)
+
+
+@lru_cache(maxsize=256)  # 0.01 ms for each call, and a network has the same few shapes at every step
+def _plan(
+    size: Pair, num_kernels: int, num_channels: int, geometry: Geometry, *, is_whole: bool
+) -> tuple[Work, ...]:
+    top, bottom, left, right = geometry.padding
     if is_whole:  # for few channels a padded copy costs little
         size, top, left = (size[0] + top + bottom, size[1] + left + right), 0, 0
-    rows = tuple(r * geometry.dilation[0] - top for r in range(geometry.kernel[0]))
-    columns = tuple(s * geometry.dilation[1] - left for s in range(geometry.kernel[1]))
-    for g in range(geometry.groups):
-        yield Work(
+    taps = [
+        tuple(number * spacing - around for number in range(count))
+        for count, spacing, around in zip(geometry.kernel, geometry.dilation, (top, left), strict=True)
+    ]
+    rows, columns = (Axis(*axis) for axis in zip(taps, geometry.stride, size, geometry.output, strict=True))
+    per_group = num_kernels // geometry.groups
+    return tuple(
+        Work(
             slice(g * num_channels, (g + 1) * num_channels),
-            slice(g * num_kernels, (g + 1) * num_kernels),
-            Axis(rows, geometry.stride[0], size[0], geometry.output[0]),
-            Axis(columns, geometry.stride[1], size[1], geometry.output[1]),
+            slice(g * per_group, (g + 1) * per_group),
+            rows,
+            columns,
             is_whole,
         )
+        for g in range(geometry.groups)
+    )
 
 
 def _source(work: Work, images: Tensor, geometry: Geometry) -> Tensor:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnnexp.convolution import ALGORITHMS, ConvolutionError, convolve, refusal
 from cnnexp.convolution.geometry import find_geometry
@@ -17,17 +21,25 @@ GRADIENT_CASES = (
 )
 
 
-def skip_what_it_refuses(algorithm: str, case: Case) -> None:
-    options = {name: case.arguments.get(name, 1) for name in ("stride", "dilation")}
-    if refusal(algorithm, kernel_size=case.weight[2:], **options) is not None:
-        pytest.skip("refused: see test_choice")
+def pairs(cases: Iterable[Case], algorithms: Iterable[str]) -> list[Any]:
+    """Every case with every algorithm that can compute it: what is refused is tested in test_choice."""
+    return [
+        pytest.param(case, algorithm, id=f"{case}-{algorithm}")
+        for case in cases
+        for algorithm in algorithms
+        if refusal(
+            algorithm,
+            kernel_size=case.weight[2:],
+            stride=case.arguments.get("stride", 1),
+            dilation=case.arguments.get("dilation", 1),
+        )
+        is None
+    ]
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # the library's own
-@pytest.mark.parametrize("algorithm", EXACT)
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize(("case", "algorithm"), pairs(CASES, EXACT))
 def test_whole_numbers_give_the_exact_sum_and_gradients(case: Case, algorithm: str) -> None:
-    skip_what_it_refuses(algorithm, case)
     tensors = case.integers()
     wanted, made = library(case, tensors), convolve(*tensors, **case.arguments, algorithm=algorithm)
     assert torch.equal(wanted, made)
@@ -69,10 +81,8 @@ def test_the_worked_example(algorithm: str) -> None:
     torch.testing.assert_close(made, torch.full((1, 1, 2, 2), -6.0))
 
 
-@pytest.mark.parametrize("algorithm", ["loop", "im2col", "shift", "fft", "winograd"])
-@pytest.mark.parametrize("case", GRADIENT_CASES, ids=str)
+@pytest.mark.parametrize(("case", "algorithm"), pairs(GRADIENT_CASES, ALGORITHMS))
 def test_gradients_are_those_of_finite_differences(case: Case, algorithm: str) -> None:
-    skip_what_it_refuses(algorithm, case)
     generator = torch.Generator().manual_seed(1)
     sizes = case.images, case.weight, case.weight[:1]
     tensors = tuple(
@@ -99,6 +109,35 @@ def test_only_the_gradients_asked_for_are_computed(wanted: tuple[bool, ...]) -> 
         one.requires_grad_(is_wanted)
     convolve(*tensors).sum().backward()  # type: ignore[no-untyped-call]
     assert [one.grad is not None for one in tensors] == list(wanted)
+
+
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ships it untyped
+    """Notes the name of every operation that reaches the library, in forward and backward."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.names.add(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("channels", [3, 16])
+@pytest.mark.parametrize("algorithm", ["torch", *ALGORITHMS])
+def test_no_algorithm_calls_a_library_convolution(algorithm: str, channels: int) -> None:
+    case = Case((2, channels, 5, 5), (2, channels, 3, 3), {"padding": 1})
+    tensors, seen = case.integers(), Operations()
+    with seen:
+        made = (
+            library(case, tensors)
+            if algorithm == "torch"
+            else convolve(*tensors, padding=1, algorithm=algorithm)
+        )
+        gradients(made, tensors)
+    assert any("conv" in name for name in seen.names) == (algorithm == "torch")
 
 
 @pytest.mark.parametrize("tile", [2, 4])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -48,6 +50,15 @@ def test_results_do_not_share_the_workspace() -> None:
     kept = first.clone()
     convolve(images + 1, weight, bias)
     assert torch.equal(first, kept)
+
+
+def test_threads_do_not_share_the_workspace() -> None:
+    case = Case((4, 9, 16, 16), (3, 9, 3, 3))
+    images, weight, bias = case.integers()
+    wanted = [library(case, (images + number, weight, bias)) for number in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda number: convolve(images + number, weight, bias), range(8)))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(made, wanted, strict=True))
 
 
 def test_a_gradient_that_is_one_number_expanded_is_taken() -> None:
