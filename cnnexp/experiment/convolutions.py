@@ -72,3 +72,21 @@ def calls_of(network: nn.Module, shape: tuple[int, ...]) -> list[ConvolutionCall
         return found
 
     return watch_twin(network, shape, watch)
+
+
+def choices_of(network: nn.Module, shape: tuple[int, ...]) -> str:
+    """Returns what `auto` takes for each convolution of a batch (N, C, H, W), and why, a line each."""
+    from cnnexp.convolution import choose
+
+    lines = []
+    for call in calls_of(network, shape):
+        layer = call.layer
+        choice = choose(
+            call.images,
+            tuple(layer.weight.shape),
+            stride=layer.stride,
+            dilation=layer.dilation,
+            groups=layer.groups,
+        )
+        lines.append(f"{call.name}: {choice.algorithm}, for {choice.why}\n")
+    return "".join(lines)

@@ -147,8 +147,9 @@ def verdict_of(result: RaceResult, entrant: Entrant) -> str:
     apart, rounding = result.apart(entrant), result.rounding
     if max(rounding.train, rounding.val) > _CHAOS:
         return "this training makes so much of one rounding that curves cannot tell; the first logits agree"
-    allowed = [TIMES_ROUNDING * max(one, _FLOAT32_EPS) for one in (rounding.train, rounding.val)]
-    if apart.train <= allowed[0] and apart.val <= allowed[1]:
+    # One measure for both losses: by how much a single moved start is off in one of them is much by chance.
+    allowed = TIMES_ROUNDING * max(rounding.train, rounding.val, _FLOAT32_EPS)
+    if max(apart.train, apart.val) <= allowed:
         return "the same training to within rounding"
     return "the curves are farther apart than rounding explains"
 

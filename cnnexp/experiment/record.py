@@ -14,6 +14,7 @@ import torch
 
 from cnnexp import figures
 from cnnexp.experiment.assemble import Assembly, batches
+from cnnexp.experiment.convolutions import choices_of
 from cnnexp.experiment.result import TestResult
 from cnnexp.models import layer_table
 from cnnexp.settings import Settings, write_settings
@@ -45,6 +46,9 @@ def record_start(run: Run, assembly: Assembly) -> None:
     record_settings(run, assembly)
     run.log_text(str(table), "network/layers.txt")
     run.log_json([asdict(row) for row in table.rows], "network/layers.json")
+    if settings.network.conv == "auto":
+        shape = (settings.optimization.batch_size, *assembly.dataset.spec.shape)
+        run.log_text(choices_of(assembly.torch_network, shape), "network/convolutions.txt")
     _record_data(run, assembly)
 
 

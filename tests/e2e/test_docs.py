@@ -26,6 +26,7 @@ FEW_TRIALS = [*QUICK, *A_FIFTH, "--trials", "2", "--refit", "false"]
 QUICKLY = {
     "train": [*QUICK, *A_FIFTH],
     "tune": FEW_TRIALS,
+    "conv race": ["--epochs", "1", "--threads", "1", "--algorithms", "im2col"],
     "sweep": [*QUICK, *A_FIFTH, "--seeds", "1", "--jobs", "1"],
     "show": ["--no-measure"],
 }
@@ -75,9 +76,9 @@ def test_every_command_of_a_page_works(page: Path) -> None:
             continue
         if "fashion-mnist" in command and not Path("/usr/share/datasets/fashion-mnist").is_dir():
             pytest.skip("needs the package dataset-fashion-mnist")
-        quick = QUICKLY.get(command[0], [])
+        quick = QUICKLY.get(" ".join(command[:2]), QUICKLY.get(command[0], []))
         if command[:2] == ["train", "--resume"]:
-            quick = ["--epochs", "2", "--threads", "1"]  # the run before it has one
+            quick = ["--epochs", "2"]  # the run before it has one
         elif "folder:photos" in command:  # a fifth of our few photos is less than a batch
             quick = QUICK
         with pytest.raises(SystemExit) as ended:

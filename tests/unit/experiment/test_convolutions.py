@@ -8,10 +8,11 @@ from torch import nn
 
 from cnnexp.convolution import ALGORITHMS
 from cnnexp.errors import ConvolutionError
-from cnnexp.experiment.convolutions import TORCH, with_algorithm
+from cnnexp.experiment.convolutions import TORCH, calls_of, choices_of, with_algorithm
 from cnnexp.image_spec import ImageSpec
 from cnnexp.models import build_model, layer_table
 from cnnexp.settings import NetworkSettings
+from tests.unit.tracking.test_registered_models_logged import FAMILIES
 
 PHOTO = ImageSpec(3, 16, 16, 3)
 
@@ -56,6 +57,19 @@ def test_logits_are_the_same_to_rounding(algorithm: str) -> None:
     assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_any_registered_model_gives_the_same_logits_by_hand(name: str) -> None:
+    arguments, side = FAMILIES[name]
+    spec = ImageSpec(3, side, side, 4)
+    torch.manual_seed(0)
+    network = build_model(name, spec, arguments).eval()
+    images = torch.randn(2, *spec.shape)
+    with torch.inference_mode():
+        expected = network(images)
+        found = with_algorithm(network, "auto").eval()(images)
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
 def test_both_forms_share_weights_buffers_and_names() -> None:
     network = convnet()
     twin = with_algorithm(network, "im2col")
@@ -85,3 +99,17 @@ def test_what_an_algorithm_cannot_compute_is_refused_by_the_layers_name() -> Non
     with pytest.raises(ConvolutionError, match=r"layer conv1.*winograd.*3×3.*5×5"):
         with_algorithm(network, "winograd")
     assert type(network.get_submodule("conv1")) is nn.Conv2d
+
+
+def test_every_convolution_of_a_batch_is_known_with_what_it_gets() -> None:
+    calls = calls_of(convnet(), (2, *PHOTO.shape))
+    assert [(call.name, call.images) for call in calls] == [
+        ("conv1", (2, 3, 16, 16)),
+        ("conv2", (2, 4, 14, 14)),
+    ]
+
+
+def test_auto_says_what_it_takes_for_each_layer_and_why() -> None:
+    lines = choices_of(convnet(), (2, *PHOTO.shape)).splitlines()
+    assert [line.split(", for ")[0] for line in lines] == ["conv1: im2col", "conv2: im2col"]
+    assert all(len(line.split(", for ")[1]) > 10 for line in lines)
