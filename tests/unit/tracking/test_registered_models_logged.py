@@ -1,4 +1,4 @@
-"""A network of each family, logged to MLflow and loaded back, gives the same answers."""
+"""Every registered network, logged to MLflow and loaded back, gives the same answers."""
 
 from __future__ import annotations
 
@@ -11,29 +11,46 @@ from torch import nn
 from cnnexp.data.normalize import Normalize
 from cnnexp.data.permute import PermutePixels
 from cnnexp.image_spec import ImageSpec
-from cnnexp.models import build_model
+from cnnexp.models import MODELS, build_model
 from cnnexp.tracking.store import Store
 
-CHEAP = {"width_divisor": 16, "hidden": 16, "batch_norm": True}
-FAMILIES = {
+VGG = {"width_divisor": 16, "hidden": 16}  # and batch norm where a name says nothing else
+# Name -> arguments that make it cheap, and a side that it can take.
+MODELS_TO_LOG: dict[str, tuple[dict[str, object], int]] = {
+    "alexnet": ({}, 80),
     "alexnet-tv": ({}, 64),
+    "cifar-tutorial": ({}, 32),
     "cnn": ({}, 28),
     "convnet": ({}, 28),
     "densenet121": ({}, 32),
     "googlenet": ({}, 32),
+    "lenet": ({}, 28),
     "lenet-reader": ({}, 28),
     "mlp": ({}, 28),
+    "resnet-cifar": ({}, 32),
     "resnet18": ({}, 32),
+    "resnet34": ({}, 32),
+    "resnet50": ({}, 32),
     "three-block": ({}, 32),
-    "vgg11": (CHEAP, 32),
+    "vgg": (VGG | {"blocks": [[1, 16], [2, 32]]}, 32),
+    "vgg11": (VGG | {"batch_norm": True}, 32),
+    "vgg13": (VGG, 32),
+    "vgg16": (VGG, 32),
+    "vgg19": (VGG, 32),
+    "vgg16-cifar": ({}, 32),
+    "vgg8-cifar": ({}, 32),
 }
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+def test_every_registered_model_is_logged_here() -> None:
+    assert set(MODELS_TO_LOG) == set(MODELS.names())
+
+
+@pytest.mark.parametrize("name", MODELS_TO_LOG)
 def test_a_logged_network_answers_as_ours_for_any_number_of_images(
     name: str, store: Store, experiment: str, problems: list[str]
 ) -> None:
-    arguments, side = FAMILIES[name]
+    arguments, side = MODELS_TO_LOG[name]
     spec = ImageSpec(3, side, side, 4)
     torch.manual_seed(0)
     preprocessing = nn.Sequential(PermutePixels((side, side), seed=0), Normalize([0.5] * 3, [0.25] * 3))
