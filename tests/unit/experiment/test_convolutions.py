@@ -12,7 +12,7 @@ from cnnexp.experiment.convolutions import TORCH, calls_of, choices_of, with_alg
 from cnnexp.image_spec import ImageSpec
 from cnnexp.models import build_model, layer_table
 from cnnexp.settings import NetworkSettings
-from tests.unit.tracking.test_registered_models_logged import FAMILIES
+from tests.unit.tracking.test_registered_models_logged import MODELS_TO_LOG
 
 PHOTO = ImageSpec(3, 16, 16, 3)
 
@@ -57,9 +57,9 @@ def test_logits_are_the_same_to_rounding(algorithm: str) -> None:
     assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MODELS_TO_LOG)
 def test_any_registered_model_gives_the_same_logits_by_hand(name: str) -> None:
-    arguments, side = FAMILIES[name]
+    arguments, side = MODELS_TO_LOG[name]
     spec = ImageSpec(3, side, side, 4)
     torch.manual_seed(0)
     network = build_model(name, spec, arguments).eval()

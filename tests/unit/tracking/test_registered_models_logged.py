@@ -14,7 +14,7 @@ from cnnexp.image_spec import ImageSpec
 from cnnexp.models import MODELS, build_model
 from cnnexp.tracking.store import Store
 
-VGG = {"width_divisor": 16, "hidden": 16}  # and batch norm where a name says nothing else
+VGG: dict[str, object] = {"width_divisor": 16, "hidden": 16}  # and batch norm where a name says nothing else
 # Name -> arguments that make it cheap, and a side that it can take.
 MODELS_TO_LOG: dict[str, tuple[dict[str, object], int]] = {
     "alexnet": ({}, 80),
