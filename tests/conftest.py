@@ -54,6 +54,14 @@ def _threads() -> Iterator[None]:
         sys.modules["torch"].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
+@pytest.fixture(autouse=True)
+def _default_store() -> Iterator[None]:
+    """A test may name MLflow's store; the next one shall meet the default."""
+    yield
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """Small real data beside the checkout."""

@@ -56,11 +56,10 @@ class Batches:
         self._labels = part.labels.to(self._device)
         self._source: ImageSource = part.source
         self._rows = part.indices
+        self._workers = workers or os.cpu_count() or 1
         self._loader: DataLoader[Tensor] | None = None
         self._sampler = _Lists([])
-        if not part.source.resident:
-            self._loader = _loader(part.source, self._sampler, workers or os.cpu_count() or 1, self._device)
-        elif self._device.type != "cpu":
+        if part.source.resident and self._device.type != "cpu":
             self._source = _moved(part, self._device)
             self._rows = torch.arange(len(part), device=self._device)
 
@@ -77,10 +76,17 @@ class Batches:
         order, sizes = self.order(n), self._sizes()
         # The whole order at once: a copy to the device for every batch would wait for it every time.
         positions = torch.split(order.to(self._device), sizes)
-        streams = self._loader is not None
-        images = self._streamed(torch.split(order, sizes)) if streams else self._resident(positions)
+        resident = self._source.resident
+        images = self._resident(positions) if resident else self._streamed(torch.split(order, sizes))
         for of_batch, batch in zip(positions, images, strict=True):
             yield self._laid(batch), self._labels[of_batch]
+
+    def close(self) -> None:
+        """Ends the worker processes; another epoch would start new ones.
+
+        Left to the garbage collector they end too, but it waits 5 s for each.
+        """
+        self._loader = None
 
     def order(self, n: int) -> Tensor:
         """Returns the positions within the part in the order of epoch n, int64 on the CPU."""
@@ -102,7 +108,8 @@ class Batches:
         return (self._source.read(self._rows[of_batch]) for of_batch in positions)
 
     def _streamed(self, positions: tuple[Tensor, ...]) -> Iterator[Tensor]:
-        assert self._loader is not None
+        if self._loader is None:
+            self._loader = _loader(self._source, self._sampler, self._workers, self._device)
         self._sampler.lists = [self._rows[of_batch].tolist() for of_batch in positions]
         try:
             for images in self._loader:

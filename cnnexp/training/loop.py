@@ -48,6 +48,10 @@ class EpochBatches(Protocol):
         """Yields the batches of epoch n."""
         ...
 
+    def close(self) -> None:
+        """Ends what reads ahead."""
+        ...
+
 
 class InterruptedEpochError(Exception):
     """The run was asked to end in the middle of an epoch."""
@@ -88,6 +92,13 @@ class Loop:
 
     def run(self, start: Progress | None = None) -> Generator[EpochReport, None, Outcome]:
         """Trains on from the end of `start`; yields a report per epoch and returns how the run ended."""
+        try:
+            return (yield from self._epochs(start))
+        finally:
+            self.train_batches.close()
+            self.val_batches.close()
+
+    def _epochs(self, start: Progress | None) -> Generator[EpochReport, None, Outcome]:
         history = list(start.history) if start else []
         if start is None:
             self._keeper.save(history)

@@ -38,7 +38,7 @@ def test_a_race_is_a_run_with_a_child_for_each_algorithm_from_the_same_weights(c
     }
     starts = {name: run.data.params["initial_weights"] for name, run in runs.items()}
     assert starts["r-torch"] == starts["r-loop"] == starts["r-im2col"] != starts["r-torch-rounded"]
-    assert parent.data.metrics["loop/times_torch"] > 1
+    assert parent.data.metrics.keys() >= {"loop/times_torch", "im2col/times_torch"}
     written = {path.name for path in (artifacts(parent) / "race").iterdir()}
     assert written == {"epochs.csv", "race.png", "table.md"}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,17 @@ def test_streaming_gives_the_same_batches_statistics_and_digest_as_memory(tmp_pa
     for epoch in (1, 2):
         for mine, theirs in zip(whole(one, epoch), whole(other, epoch), strict=True):
             assert torch.equal(mine, theirs)
+
+
+def test_closing_ends_the_workers_and_another_epoch_starts_new_ones(tmp_path: Path) -> None:
+    write_photos(tmp_path, ["a", "b"], 12, size=70)
+    made = batches(load(tmp_path, memory_budget=NOTHING).train, workers=2)
+    before = set(multiprocessing.active_children())
+    first = labels(made, 1)
+    assert set(multiprocessing.active_children()) > before
+    made.close()
+    assert set(multiprocessing.active_children()) <= before
+    assert labels(made, 1) == first
 
 
 def test_arrays_too_large_once_enlarged_stream_too() -> None:

@@ -43,6 +43,9 @@ class ToyBatches:
         for index in torch.split(order, self.batch_size):
             yield self.images[index], self.labels[index]
 
+    def close(self) -> None:
+        pass
+
 
 class ToFloat(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
