@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from cnnexp.training.step import Stepper
 SETTINGS_FILE = "settings.yaml"
 DATASET_FILE = "data/dataset.json"
 EPOCHS_FILE = "epochs.csv"
+PREDICTIONS_FILE = "test/predictions.csv"
 SAMPLE_SIZE = 32  # images in the sample figure
 NUM_MISTAKES = 24
 MODEL_NAME = "model"
@@ -156,7 +158,7 @@ def record_test(run: Run, assembly: Assembly, test: TestResult) -> None:
     run.log_text(_csv(header, zip(*columns, strict=True)), "test/per_class.csv")
     confidence = test.probabilities.max(axis=1).round(6)
     rows = zip(assembly.dataset.test.indices.tolist(), test.labels, test.predicted, confidence, strict=True)
-    run.log_text(_csv(("image", "label", "predicted", "probability"), rows), "test/predictions.csv")
+    run.log_text(_csv(("image", "label", "predicted", "probability"), rows), PREDICTIONS_FILE)
 
 
 def record_figures(run: Run, assembly: Assembly, history: Sequence[EpochReport], test: TestResult) -> None:
@@ -248,9 +250,9 @@ def describe(assembly: Assembly, metrics: dict[str, float], reason: str) -> str:
     return "\n".join(lines)
 
 
-def read_json(path: Path) -> dict[str, object]:
+def read_json(path: Path) -> dict[str, Any]:
     """Returns a JSON file that a run wrote."""
-    content: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
 

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
+from cnnexp.data import load_dataset
 from cnnexp.errors import UserError
 from cnnexp.experiment import record
-from cnnexp.experiment.assemble import Assembly, assemble, build_loop
+from cnnexp.experiment.assemble import Assembly, Load, assemble, build_loop
 from cnnexp.experiment.listener import Guarded, Listener, RunFacts
 from cnnexp.experiment.look import record_looks
 from cnnexp.experiment.result import Result, TestResult
 from cnnexp.experiment.resume import check_resumable
 from cnnexp.plugins import load_plugin
 from cnnexp.process import STARTED_BY
-from cnnexp.settings import Settings
+from cnnexp.settings import Settings, TrackingSettings
 from cnnexp.tracking.run import Run
-from cnnexp.tracking.store import Store, open_store
+from cnnexp.tracking.store import PARENT, Store, open_store
 from cnnexp.training.checkpoint import LAST, Progress, load_last
 from cnnexp.training.events import EpochReport, Outcome, Status
 from cnnexp.training.interrupt import Interrupt
@@ -39,6 +40,8 @@ def run_experiment(
     resume: str | None = None,
     judges: tuple[Judge, ...] = (),
     store: Store | None = None,
+    tags: Mapping[str, str] | None = None,
+    load: Load = load_dataset,
 ) -> Result:
     """Trains, evaluates and records one run.
 
@@ -48,30 +51,33 @@ def run_experiment(
         resume: id of the run that goes on.
         judges: asked after the standard ones.
         store: where the run is recorded; else the one that the settings name is opened.
+        tags: beside those of the settings; `PARENT` makes it a child of another run.
+        load: returns the data set; many runs of one process can share it.
 
     Raises:
         UserError: the input cannot work; no run is opened, and a resumed one stays as it was.
     """
-    is_project = PROJECT_RUN in os.environ and resume is None
+    tags = tags or {}
+    is_project = PROJECT_RUN in os.environ and resume is None and PARENT not in tags
     interrupt = Interrupt(parent=STARTED_BY if is_project else None)
     listener = Guarded(listener)
     store = store or open_store(settings.tracking.tracking_uri)
     with ExitStack() as stack:
         run = None
         if is_project:  # MLflow has opened it already: whatever happens from here on, it is closed truthfully
-            run = _adopt_run(store, settings, listener)
+            run = adopt_run(store, settings.tracking, listener, tags)
             stack.enter_context(closed_truthfully(run))
         for plugin in settings.plugins.plugin:
             load_plugin(plugin)
         closed = store.close_dead_runs()
         if closed:
             listener.note(f"closed {len(closed)} run(s) whose process had died: {', '.join(closed)}")
-        assembly = assemble(settings, listener, resumes=resume is not None)
+        assembly = assemble(settings, listener, load=load, resumes=resume is not None)
         if resume is not None:
             check_resumable(store, resume, assembly)
         stack.enter_context(interrupt)
         if run is None:
-            run = _open_run(store, assembly, resume, listener)
+            run = _open_run(store, assembly, resume, listener, tags)
             stack.enter_context(closed_truthfully(run))
         experiment = Experiment(store, run, assembly, listener, interrupt, judges)
         return experiment.conduct(resumed=resume is not None)
@@ -212,20 +218,26 @@ def train_epochs(
         listener.epoch(report)
 
 
-def _adopt_run(store: Store, settings: Settings, listener: Listener) -> Run:
-    tracking = settings.tracking
+def adopt_run(store: Store, tracking: TrackingSettings, listener: Listener, tags: Mapping[str, str]) -> Run:
+    """Goes on with the run that `mlflow run` has opened for this process."""
     return store.adopt_run(
-        os.environ[PROJECT_RUN], run_name=tracking.run_name, tags=tracking.tags, on_problem=listener.note
+        os.environ[PROJECT_RUN],
+        run_name=tracking.run_name,
+        tags={**tracking.tags, **tags},
+        on_problem=listener.note,
     )
 
 
-def _open_run(store: Store, assembly: Assembly, resume: str | None, listener: Listener) -> Run:
+def _open_run(
+    store: Store, assembly: Assembly, resume: str | None, listener: Listener, tags: Mapping[str, str]
+) -> Run:
     settings = assembly.settings.tracking
     if resume is not None:
         return store.reopen_run(resume, on_problem=listener.note)
     name = settings.run_name or f"{assembly.settings.network.model}-{time.strftime('%m%d-%H%M%S')}"
     experiment_id = store.experiment_id(settings.experiment)
-    return store.create_run(experiment_id, run_name=name, tags=settings.tags, on_problem=listener.note)
+    tags = {**settings.tags, **tags}
+    return store.create_run(experiment_id, run_name=name, tags=tags, on_problem=listener.note)
 
 
 @contextmanager

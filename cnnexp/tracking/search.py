@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING
 
 from cnnexp.errors import TrackingError, did_you_mean
 from cnnexp.tracking import ownership
+from cnnexp.tracking.model_uri import is_model_uri, run_of_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as MlflowRun
 
 _OWN_RUN = "tags.kind != 'trial'"  # of a study
+_ONE_OF_ALL = {  # condition and order that find the run of a name
+    "last": (f"tags.{ownership.PID} != ''", "attributes.start_time DESC"),
+    "best": ("attributes.status = 'FINISHED' and tags.kind = 'run'", "metrics.`best/val_accuracy` DESC"),
+}
 _LISTED = 10  # candidates that a message about an ambiguous name shows
 
 
@@ -34,6 +39,7 @@ class RunRow:
         seconds: duration; None while it runs.
         metrics: latest value of each.
         params: as text.
+        tags: as text; `kind` says what the run is: run, trial, study, sweep, ...
     """
 
     run_id: str
@@ -46,6 +52,7 @@ class RunRow:
     seconds: float | None
     metrics: Mapping[str, float]
     params: Mapping[str, str]
+    tags: Mapping[str, str]
 
 
 def recent_runs(client: MlflowClient, count: int, experiment: str | None) -> list[RunRow]:
@@ -54,21 +61,30 @@ def recent_runs(client: MlflowClient, count: int, experiment: str | None) -> lis
     Raises:
         TrackingError: no experiment of that name.
     """
-    names = _experiment_names(client)
+    names = experiment_names(client)
     if experiment is not None:
         names = {key: name for key, name in names.items() if name == experiment}
         if not names:
             raise unknown_experiment(client, experiment)
     runs = client.search_runs(list(names), order_by=["attributes.start_time DESC"], max_results=count)
-    return [_row(run, names) for run in runs]
+    return [row_of(run, names) for run in runs]
 
 
 def runs_of_study(client: MlflowClient, study: str) -> list[str]:
     """Returns the ids of a study's own run and of its trials' runs."""
-    names, found, token = list(_experiment_names(client)), [], None
+    names = list(experiment_names(client))
+    return [run.info.run_id for run in all_where(client, names, _of_study(study))]
+
+
+def all_where(
+    client: MlflowClient, experiment_ids: list[str], condition: str, order: list[str] | None = None
+) -> list[MlflowRun]:
+    """Returns all runs that meet a condition, however many they are."""
+    found: list[MlflowRun] = []
+    token = None
     while True:  # a page has 1,000
-        page = client.search_runs(names, _of_study(study), page_token=token)
-        found += [one.info.run_id for one in page]
+        page = client.search_runs(experiment_ids, condition, order_by=order, page_token=token)
+        found += page
         token = page.token
         if not token:
             return found
@@ -80,7 +96,7 @@ def experiment_of_study(client: MlflowClient, study: str) -> str:
     Raises:
         TrackingError: no such study in this store.
     """
-    names = list(_experiment_names(client))
+    names = list(experiment_names(client))
     found = client.search_runs(names, f"{_of_study(study)} and {_OWN_RUN}", max_results=1)
     if not found:
         raise _unknown_study(client, study)
@@ -88,7 +104,7 @@ def experiment_of_study(client: MlflowClient, study: str) -> str:
 
 
 def _unknown_study(client: MlflowClient, study: str) -> TrackingError:
-    runs = client.search_runs(list(_experiment_names(client)), f"tags.study != '' and {_OWN_RUN}")
+    runs = client.search_runs(list(experiment_names(client)), f"tags.study != '' and {_OWN_RUN}")
     studies = {one.data.tags["study"] for one in runs}
     return TrackingError(
         f"no study {study!r} in this store{did_you_mean(study, studies)} "
@@ -107,7 +123,7 @@ def find_trial(client: MlflowClient, study: str, number: int) -> str:
     Raises:
         TrackingError: no such study in this store, or no such trial in it.
     """
-    names = list(_experiment_names(client))
+    names = list(experiment_names(client))
     of_study = f"{_of_study(study)} and tags.kind = 'trial'"
     newest = ["attributes.start_time DESC"]
     found = client.search_runs(names, f"{of_study} and tags.trial_number = '{number}'", order_by=newest)
@@ -125,27 +141,30 @@ def find_run(client: MlflowClient, text: str) -> str:
 
     Args:
         client: the store.
-        text: a run id, the unique start of one (4 characters or more), a run's exact name, or `last`.
+        text: a run id, the unique start of one (4 characters or more), a run's exact name, `last`, `best`
+            (the highest best validation accuracy of all finished runs), or the URI of a model of the run.
 
     Raises:
         TrackingError: none or several match; the message lists the candidates.
     """
-    names = _experiment_names(client)
-    if text == "last":
-        found: list[MlflowRun] = client.search_runs(
-            list(names), f"tags.{ownership.PID} != ''", order_by=["attributes.start_time DESC"], max_results=1
-        )
+    if is_model_uri(text):
+        return run_of_model(client, text)
+    names = experiment_names(client)
+    if text in _ONE_OF_ALL:
+        condition, order = _ONE_OF_ALL[text]
+        found: list[MlflowRun] = client.search_runs(list(names), condition, order_by=[order], max_results=1)
     else:
         found = [run for condition in _conditions(text) for run in _matching(client, list(names), condition)]
     exact = [run for run in found if run.info.run_id == text.lower()]
     unique = {run.info.run_id: run for run in exact or found}
     if len(unique) == 1:
         return str(next(iter(unique)))
-    if not unique and text == "last":
-        raise TrackingError("there is no run in this store yet; `cnnexp train` makes the first.")
+    if not unique and text in _ONE_OF_ALL:
+        finished = "" if text == "last" else "finished "
+        raise TrackingError(f"there is no {finished}run in this store yet; `cnnexp train` makes the first.")
     if not unique:
         raise TrackingError(f"no run {text!r} in this store; `cnnexp runs` lists what there is.")
-    listed = [_line(_row(run, names)) for run in unique.values()]
+    listed = [_line(row_of(run, names)) for run in unique.values()]
     more = ["  …"] if len(listed) > _LISTED else []
     raise TrackingError(
         "\n".join([f"{text!r} is more than one run; give the id of one:", *listed[:_LISTED], *more])
@@ -154,14 +173,15 @@ def find_run(client: MlflowClient, text: str) -> str:
 
 def unknown_experiment(client: MlflowClient, experiment: str) -> TrackingError:
     """Returns what to raise for a name that no experiment has: it names the nearest and lists all."""
-    known = sorted(_experiment_names(client).values())
+    known = sorted(experiment_names(client).values())
     hint = did_you_mean(experiment, known)
     return TrackingError(
         f"no experiment {experiment!r} in this store{hint} Known: {', '.join(known) or 'none'}."
     )
 
 
-def _experiment_names(client: MlflowClient) -> dict[str, str]:
+def experiment_names(client: MlflowClient) -> dict[str, str]:
+    """Returns the names of all experiments by their ids."""
     return {one.experiment_id: one.name for one in client.search_experiments()}
 
 
@@ -179,7 +199,8 @@ def _matching(client: MlflowClient, experiment_ids: list[str], condition: str) -
     return list(client.search_runs(experiment_ids, condition, max_results=_LISTED + 1))
 
 
-def _row(run: MlflowRun, names: Mapping[str, str]) -> RunRow:
+def row_of(run: MlflowRun, names: Mapping[str, str]) -> RunRow:
+    """Returns a run as a list shows it; `names` are those of experiments by id."""
     info, tags = run.info, run.data.tags
     return RunRow(
         run_id=info.run_id,
@@ -192,6 +213,7 @@ def _row(run: MlflowRun, names: Mapping[str, str]) -> RunRow:
         seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
         metrics=dict(run.data.metrics),
         params=dict(run.data.params),
+        tags=dict(tags),
     )
 
 

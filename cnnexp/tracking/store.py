@@ -248,7 +248,7 @@ class Store:
         return folder_of(run).fetch(self.client, path)
 
     def find_run(self, text: str) -> str:
-        """Returns the id of the one run meant by an id, the start of one, an exact name, or `last`.
+        """Returns the id of the one run meant by an id or its start, a name, `last`, `best`, a model's URI.
 
         Raises:
             TrackingError: none or several; the message lists the candidates.

@@ -32,8 +32,10 @@ MAY_IMPORT = {
     "tracking": FOUNDATION | {"settings", "figures", "training.events"},  # beside experiment: it only listens
     "experiment": BELOW_EXPERIMENT,
     "tuning": BELOW_EXPERIMENT | {"experiment"},
-    "cli": BELOW_EXPERIMENT | {"experiment", "tuning", "__init__"},
-    "__init__": BELOW_EXPERIMENT | {"experiment", "tuning"},  # the Python API: it hands out names of all
+    "results": BELOW_EXPERIMENT | {"experiment", "tuning"},
+    "cli": BELOW_EXPERIMENT | {"experiment", "tuning", "results", "__init__"},
+    "__init__": BELOW_EXPERIMENT
+    | {"experiment", "tuning", "results"},  # the Python API: it hands out names of all
     "__main__": {"cli"},
 }
 ONLY_IN = {"mlflow": {"tracking"}, "optuna": {"tuning"}}

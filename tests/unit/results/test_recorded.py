@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import torch
+from mlflow import MlflowClient
+
+import cnnexp
+from cnnexp.errors import TrackingError, UserError
+from cnnexp.results.rebuild import rebuild
+from cnnexp.results.recorded import find_recorded
+from cnnexp.tracking.store import open_store
+
+QUICK: dict[str, Any] = {"epochs": 2, "fraction": 0.3, "figures": "none", "dataset": "digits", "threads": 1}
+
+
+@pytest.mark.parametrize("permute_pixels", [False, True])
+def test_what_was_recorded_is_what_training_found(ready_store: str, permute_pixels: bool) -> None:
+    result = cnnexp.train(**QUICK, log_model=False, permute_pixels=permute_pixels)
+    recorded = find_recorded(open_store(ready_store), "last")
+    assert (recorded.run_id, recorded.label) == (result.run_id, result.run_name)
+    assert recorded.settings.flat() == result.settings.flat()
+    assert recorded.data.class_names == result.class_names
+    assert [row["epoch"] for row in recorded.epochs] == [1, 2]
+    assert recorded.epochs[1]["val_loss"] == result.history[1].val_loss
+    assert result.test is not None
+    assert (recorded.matrix == result.test.matrix).all()
+    assert (recorded.predictions.predicted == result.test.predicted).all()
+    images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
+    rebuilt = rebuild(recorded)
+    assert result.model is not None
+    with torch.no_grad():
+        torch.testing.assert_close(rebuilt.classifier()(images), result.model(images))
+    assert rebuilt.frame.num_bytes == 28 * 28
+
+
+def test_a_run_is_found_as_the_best_and_by_the_uri_of_its_model(ready_store: str) -> None:
+    store = open_store(ready_store)
+    good = cnnexp.train(**QUICK)
+    bad = cnnexp.train(**{**QUICK, "epochs": 1, "lr": 1e-6}, log_model=False)
+    client: MlflowClient = store.client
+    assert good.model_uri is not None
+    client.create_registered_model("digits")
+    version = client.create_model_version("digits", good.model_uri, model_id=good.model_uri.split("/")[1])
+    client.set_registered_model_alias("digits", "champion", version.version)
+    names = {
+        *("best", good.model_uri, f"runs:/{good.run_id}/model"),
+        *("models:/digits@champion", "models:/digits/1", "models:/digits/latest"),
+    }
+    assert {store.find_run(name) for name in names} == {good.run_id}
+    assert store.find_run("last") == bad.run_id
+    for wrong in ("models:/digits@best", "models:/digits/7", "models:/other/latest", "runs:/abc/model"):
+        with pytest.raises(TrackingError, match=re.escape(wrong)):
+            store.find_run(wrong)
+    with pytest.raises(TrackingError, match="models:/NAME@ALIAS"):
+        store.find_run("models:/digits")
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_a_run_without_weights_has_no_model(ready_store: str) -> None:
+    result = cnnexp.train(**QUICK, log_model=False)
+    recorded = find_recorded(open_store(ready_store), result.run_id)
+    recorded.file("checkpoints/best.safetensors").unlink()
+    with pytest.raises(UserError, match="has no model"):
+        rebuild(recorded)
