@@ -52,7 +52,7 @@ def free_port() -> int:
 
 def printed_page(process: Command) -> str:
     """The address that is printed once the page answers."""
-    said = []
+    said: list[str] = []
     for line in process.lines():
         if line == "Ctrl-C ends it.":
             return said[-1]
