@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from cnnexp.experiment import Listener, Result, train
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
+    from cnnexp.results.classifier import Classifier, load
     from cnnexp.tuning import sweep, tune
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Classifier": "cnnexp.results.classifier",
     "ImageArrays": "cnnexp.data.registry",
     "ImageSpec": "cnnexp.image_spec",
     "Listener": "cnnexp.experiment",
     "Result": "cnnexp.experiment",
     "UserError": "cnnexp.errors",
+    "load": "cnnexp.results.classifier",
     "register_dataset": "cnnexp.data.registry",
     "register_model": "cnnexp.models.registry",
     "sweep": "cnnexp.tuning",
@@ -33,11 +36,13 @@ _HOME = {
     "tune": "cnnexp.tuning",
 }
 __all__ = [
+    "Classifier",
     "ImageArrays",
     "ImageSpec",
     "Listener",
     "Result",
     "UserError",
+    "load",
     "register_dataset",
     "register_model",
     "sweep",
