@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cnnexp.data.registry import ImageArrays, register_dataset
     from cnnexp.errors import UserError
     from cnnexp.experiment import Listener, Result, train
+    from cnnexp.experiment.seeds import train_seeds
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
     from cnnexp.results.classifier import Classifier, load
@@ -33,6 +34,7 @@ _HOME = {
     "register_model": "cnnexp.models.registry",
     "sweep": "cnnexp.tuning",
     "train": "cnnexp.experiment",
+    "train_seeds": "cnnexp.experiment.seeds",
     "tune": "cnnexp.tuning",
 }
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "register_model",
     "sweep",
     "train",
+    "train_seeds",
     "tune",
 ]
 
