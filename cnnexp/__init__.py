@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cnnexp.experiment import Listener, Result, train
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
+    from cnnexp.results.report import report
     from cnnexp.tuning import sweep, tune
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ _HOME = {
     "UserError": "cnnexp.errors",
     "register_dataset": "cnnexp.data.registry",
     "register_model": "cnnexp.models.registry",
+    "report": "cnnexp.results.report",
     "sweep": "cnnexp.tuning",
     "train": "cnnexp.experiment",
     "tune": "cnnexp.tuning",
@@ -40,6 +42,7 @@ __all__ = [
     "UserError",
     "register_dataset",
     "register_model",
+    "report",
     "sweep",
     "train",
     "tune",
