@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
     from cnnexp.results.classifier import Classifier, load
+    from cnnexp.results.report import report
     from cnnexp.tuning import sweep, tune
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ _HOME = {
     "load": "cnnexp.results.classifier",
     "register_dataset": "cnnexp.data.registry",
     "register_model": "cnnexp.models.registry",
+    "report": "cnnexp.results.report",
     "sweep": "cnnexp.tuning",
     "train": "cnnexp.experiment",
     "train_seeds": "cnnexp.experiment.seeds",
@@ -47,6 +49,7 @@ __all__ = [
     "load",
     "register_dataset",
     "register_model",
+    "report",
     "sweep",
     "train",
     "train_seeds",
