@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cnnexp.experiment import Listener, Result, train
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
+    from cnnexp.results.evaluate import evaluate
     from cnnexp.tuning import sweep, tune
 
 __version__ = "0.1.0"
@@ -26,6 +27,7 @@ _HOME = {
     "Listener": "cnnexp.experiment",
     "Result": "cnnexp.experiment",
     "UserError": "cnnexp.errors",
+    "evaluate": "cnnexp.results.evaluate",
     "register_dataset": "cnnexp.data.registry",
     "register_model": "cnnexp.models.registry",
     "sweep": "cnnexp.tuning",
@@ -38,6 +40,7 @@ __all__ = [
     "Listener",
     "Result",
     "UserError",
+    "evaluate",
     "register_dataset",
     "register_model",
     "sweep",

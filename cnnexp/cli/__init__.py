@@ -23,6 +23,7 @@ COMMANDS = {
     "tune": "Search settings and model arguments; every trial is a nested run.",
     "sweep": "Train every combination of some values with several seeds, and compare.",
     "studies": "List studies, or delete one with its runs.",
+    "evaluate": "Evaluate a finished model on other data or another part.",
     "runs": "List recent runs with their best values.",
     "ui": "Open MLflow's UI on the store that training writes to.",
     "models": "List the registered models.",
