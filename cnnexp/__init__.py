@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
     from cnnexp.results.evaluate import evaluate
+    from cnnexp.results.reproduce import reproduce
     from cnnexp.tuning import sweep, tune
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ _HOME = {
     "evaluate": "cnnexp.results.evaluate",
     "register_dataset": "cnnexp.data.registry",
     "register_model": "cnnexp.models.registry",
+    "reproduce": "cnnexp.results.reproduce",
     "sweep": "cnnexp.tuning",
     "train": "cnnexp.experiment",
     "tune": "cnnexp.tuning",
@@ -43,6 +45,7 @@ __all__ = [
     "evaluate",
     "register_dataset",
     "register_model",
+    "reproduce",
     "sweep",
     "train",
     "tune",

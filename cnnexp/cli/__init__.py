@@ -24,6 +24,7 @@ COMMANDS = {
     "sweep": "Train every combination of some values with several seeds, and compare.",
     "studies": "List studies, or delete one with its runs.",
     "evaluate": "Evaluate a finished model on other data or another part.",
+    "reproduce": "Train a run again, and say whether it comes out the same.",
     "runs": "List recent runs with their best values.",
     "ui": "Open MLflow's UI on the store that training writes to.",
     "models": "List the registered models.",
