@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
     from cnnexp.results.classifier import Classifier, load
+    from cnnexp.results.evaluate import evaluate
     from cnnexp.results.report import report
+    from cnnexp.results.reproduce import reproduce
     from cnnexp.tuning import sweep, tune
 
 __version__ = "0.1.0"
@@ -30,10 +32,12 @@ _HOME = {
     "Listener": "cnnexp.experiment",
     "Result": "cnnexp.experiment",
     "UserError": "cnnexp.errors",
+    "evaluate": "cnnexp.results.evaluate",
     "load": "cnnexp.results.classifier",
     "register_dataset": "cnnexp.data.registry",
     "register_model": "cnnexp.models.registry",
     "report": "cnnexp.results.report",
+    "reproduce": "cnnexp.results.reproduce",
     "sweep": "cnnexp.tuning",
     "train": "cnnexp.experiment",
     "train_seeds": "cnnexp.experiment.seeds",
@@ -46,10 +50,12 @@ __all__ = [
     "Listener",
     "Result",
     "UserError",
+    "evaluate",
     "load",
     "register_dataset",
     "register_model",
     "report",
+    "reproduce",
     "sweep",
     "train",
     "train_seeds",

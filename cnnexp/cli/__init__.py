@@ -23,6 +23,8 @@ COMMANDS = {
     "tune": "Search settings and model arguments; every trial is a nested run.",
     "sweep": "Train every combination of some values with several seeds, and compare.",
     "studies": "List studies, or delete one with its runs.",
+    "evaluate": "Evaluate a finished model on other data or another part.",
+    "reproduce": "Train a run again, and say whether it comes out the same.",
     "runs": "List recent runs with their best values.",
     "report": "Write a run, a study or an experiment as one page to hand in.",
     "ui": "Open MLflow's UI on the store that training writes to.",

@@ -41,14 +41,7 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
         UnknownNameError: no such data set.
         DataError: it is missing, broken, or a class is missing from a part.
     """
-    entry, argument = _entry(settings.dataset)
-    found = _find(entry, argument, settings, progress)
-    budget = int(settings.memory_budget * psutil.virtual_memory().total)
-    reading = _reading(settings, entry) if found.cacheable else _asked(settings)
-    decoded = decode(
-        settings.dataset, found, reading, budget_bytes=budget, use_cache=settings.cache, progress=progress
-    )
-    _check_bad(decoded, settings)
+    found, decoded = decode_dataset(settings, progress=progress)
     rows = _split(decoded, settings)
     frame, names = decoded.frame, decoded.class_names
     mean, std = _normalization(decoded, rows["train"], settings)
@@ -67,8 +60,30 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
             part for part, size in zip(("val", "test"), decoded.part_sizes[1:], strict=True) if not size
         ),
         bad_images=tuple(image for _, image in decoded.bad),
-        notes=_notes(decoded, rows, found, budget),
+        notes=_notes(decoded, rows, found, settings),
     )
+
+
+def decode_dataset(settings: DataSettings, *, progress: Progress = silent) -> tuple[Found, Decoded]:
+    """Finds a data set and decodes it whole, before anything is parted; or takes it from the cache.
+
+    Raises:
+        UnknownNameError: no such data set.
+        DataError: it is missing or broken.
+    """
+    entry, argument = _entry(settings.dataset)
+    found = _find(entry, argument, settings, progress)
+    reading = _reading(settings, entry) if found.cacheable else _asked(settings)
+    decoded = decode(
+        settings.dataset,
+        found,
+        reading,
+        budget_bytes=_budget(settings),
+        use_cache=settings.cache,
+        progress=progress,
+    )
+    _check_bad(decoded, settings)
+    return found, decoded
 
 
 def find_dataset(settings: DataSettings, *, progress: Progress = silent) -> Found:
@@ -169,13 +184,20 @@ def _normalization(
     return (mean,) * frame.channels, (std,) * frame.channels
 
 
-def _notes(decoded: Decoded, rows: dict[str, Labels], found: Found, budget: int) -> tuple[str, ...]:
+def _budget(settings: DataSettings) -> int:
+    """Returns how many bytes of decoded images may lie in memory."""
+    return int(settings.memory_budget * psutil.virtual_memory().total)
+
+
+def _notes(
+    decoded: Decoded, rows: dict[str, Labels], found: Found, settings: DataSettings
+) -> tuple[str, ...]:
     notes = list(decoded.notes)
     count, frame = len(decoded.labels), decoded.frame
     if not decoded.source.resident:
         notes.append(
             f"The decoded images need {_size(count * frame.num_bytes)}, more than the memory budget of "
-            f"{_size(budget)}: they are decoded anew at every reading (--memory-budget raises it)."
+            f"{_size(_budget(settings))}: they are decoded anew at every reading (--memory-budget raises it)."
         )
     if decoded.bad:
         first: BadImage = decoded.bad[0][1]
