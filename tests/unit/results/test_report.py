@@ -140,7 +140,7 @@ def test_without_its_data_a_page_says_so_and_shows_no_image(made: Store) -> None
     assert "data:image" not in page
     entries = [entry for images in behind(page).values() for entry in images]
     assert entries
-    assert all(re.fullmatch(r"test:\d+ \(image \d+\)", name) for name, _, _ in entries)
+    assert all(re.fullmatch(r"test:\d+, row \d+", name) for name, _, _ in entries)
     assert "data:image" in moved
     assert "has changed since" in changed.missing[0]
 

@@ -53,7 +53,9 @@ function pictureOf([name, probability, uri], sentence) {
     image.src = uri;
     figure.append(image);
   }
-  figure.append(element("figcaption", `${name}, ${(100 * probability).toFixed(1)} %`));
+  const caption = element("figcaption", name);
+  caption.prepend(element("strong", `${(100 * probability).toFixed(1)} %`), document.createElement("br"));
+  figure.append(caption);
   const item = document.createElement("li");
   item.append(figure);
   return item;
