@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
 @click.option("--data-dir", envvar="CNNEXP_DATA_DIR", help="Folder where the run's data set lies now.")
+@click.option(
+    "--dataset", metavar="NAME", help="What it is called now: folder:PATH of photos that have moved."
+)
 @click.option("--tracking-uri", help="MLflow store; else MLFLOW_TRACKING_URI, else mlflow.db in this folder.")
 def report(
     *,
@@ -32,6 +35,7 @@ def report(
     kind: str | None,
     force: bool,
     data_dir: str | None,
+    dataset: str | None,
     tracking_uri: str | None,
 ) -> None:
     """Write a run, a study or an experiment as one HTML file that opens offline.
@@ -48,21 +52,14 @@ def report(
     from cnnexp.errors import UserError
     from cnnexp.results.report import report as write
 
+    choice = cast("Kind | None", kind)
+    places = {"data_dir": data_dir, "dataset": dataset, "tracking_uri": tracking_uri}
     with Terminal(quiet=False) as terminal:
         try:
-            written = write(
-                what,
-                output,
-                kind=cast("Kind | None", kind),
-                bundle=bundle,
-                data_dir=data_dir,
-                tracking_uri=tracking_uri,
-                progress=terminal.progress,
-            )
+            written = write(what, output, kind=choice, bundle=bundle, progress=terminal.progress, **places)
         except OSError as error:
-            raise UserError(
-                f"{error.filename or output} cannot be written: {error.strerror}; name another place."
-            ) from error
+            place = error.filename or output
+            raise UserError(f"{place} cannot be written: {error.strerror}; name another place.") from error
         for sentence in written.missing:
             terminal.note(sentence)
     for path in (written.path, written.bundle):

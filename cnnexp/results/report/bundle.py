@@ -9,6 +9,7 @@ from pathlib import Path
 from cnnexp.experiment.record import SETTINGS_FILE
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report.run_view import read_or_none
+from cnnexp.results.report.runs_view import best_first
 from cnnexp.results.report.subject import Subject
 from cnnexp.tracking.rows import children_of
 from cnnexp.tracking.run_files import files_of
@@ -44,8 +45,11 @@ def write_bundle(path: Path, store: Store, subject: Subject, html: str) -> None:
             for name in files_of(store, recorded.run_id):
                 if name in FILES or name.startswith(FOLDERS):
                     bundle.write(recorded.file(name), name)
+        best = best_first(rows)[:1]
         for row in rows:
-            _add_run(bundle, Recorded(store, row), _folder(row))
+            _add_run(
+                bundle, Recorded(store, row), _folder(row), (*OF_CHILDREN, *([BEST] if row in best else []))
+            )
 
 
 def _children(store: Store, recorded: Recorded) -> Sequence[RunRow]:
@@ -53,9 +57,9 @@ def _children(store: Store, recorded: Recorded) -> Sequence[RunRow]:
     return [row for row in children_of(store, recorded.run_id) if row.tags.get("kind") != "trial"]
 
 
-def _add_run(bundle: zipfile.ZipFile, recorded: Recorded, folder: str) -> None:
+def _add_run(bundle: zipfile.ZipFile, recorded: Recorded, folder: str, names: Sequence[str]) -> None:
     there = set(files_of(recorded.store, recorded.run_id))
-    for name in OF_CHILDREN:
+    for name in names:
         if name in there:
             bundle.write(recorded.file(name), f"{folder}/{name}")
 
@@ -74,7 +78,8 @@ def _readme(subject: Subject, rows: Sequence[RunRow]) -> str:
         lines += [
             "## The runs",
             "",
-            "Each folder of `runs/` has a run's settings, its epochs and its test tables:",
+            "Each folder of `runs/` has a run's settings, its epochs and its test tables;",
+            f"that of {best_first(rows)[0].name}, the best by validation accuracy, has its weights too.",
             "",
         ]
         lines += [f"- `cnnexp train --config {_folder(row)}/{SETTINGS_FILE}`" for row in rows if _is_run(row)]
@@ -87,35 +92,27 @@ def _is_run(row: RunRow) -> bool:
 
 
 def _repeat(recorded: Recorded) -> list[str]:
-    lines = ["## Repeat it", ""]
-    commit = read_or_none(lambda: recorded.file("environment/commit.txt").read_text(encoding="utf-8").strip())
+    def text_of(name: str) -> str | None:
+        return read_or_none(lambda: recorded.file(name).read_text(encoding="utf-8").strip())
+
+    paragraphs = ["## Repeat it"]
+    commit, command = text_of("environment/commit.txt"), text_of("environment/command.txt")
     if commit:
-        lines += [
-            f"The code was at commit `{commit}`; what was changed in it stands in",
-            "`environment/uncommitted.diff`, if that is here. Versions: `environment/packages.json`.",
-            "",
-        ]
-    command = read_or_none(
-        lambda: recorded.file("environment/command.txt").read_text(encoding="utf-8").strip()
-    )
+        paragraphs.append(
+            f"The code was at commit `{commit}`; what was changed in it stands in\n"
+            "`environment/uncommitted.diff`, if that is here. Versions: `environment/packages.json`."
+        )
     if command:
-        lines += ["As it was run:", "", "```bash", command, "```", ""]
-    if read_or_none(lambda: recorded.file(SETTINGS_FILE)):
-        lines += [
-            "The same training from its settings:",
-            "",
-            "```bash",
-            f"cnnexp train --config {SETTINGS_FILE}",
-            "```",
-            "",
-        ]
+        paragraphs += ["As it was run:", f"```bash\n{command}\n```"]
+    if text_of(SETTINGS_FILE):
+        train = f"```bash\ncnnexp train --config {SETTINGS_FILE}\n```"
+        paragraphs += ["The same training from its settings:", train]
     data = read_or_none(lambda: recorded.data)
     if data:
-        lines += [
-            f"It was trained on `{data.name}`, whose content has the digest `{data.digest}`;",
-            "a run on other data shows another digest.",
-            "",
-        ]
+        paragraphs.append(
+            f"It was trained on `{data.name}`, whose content has the digest\n`{data.digest}`;\n"
+            "a run on other data shows another digest."
+        )
     if read_or_none(lambda: recorded.file(BEST)):
-        lines += [f"`{BEST}` holds the weights of the best epoch (safetensors).", ""]
-    return lines
+        paragraphs.append(f"`{BEST}` holds the weights of the best epoch (safetensors).")
+    return [line for paragraph in paragraphs for line in (paragraph, "")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -34,13 +35,13 @@ class Page:
     missing: tuple[str, ...]
 
 
-def compose(store: Store, subject: Subject, *, data_dir: str | None, progress: Progress) -> Page:
+def compose(store: Store, subject: Subject, *, moved: Mapping[str, str], progress: Progress) -> Page:
     """Returns the page of a subject.
 
     Args:
         store: that it is in.
         subject: what it is about.
-        data_dir: the folder where the data lie now; None: where the runs found them.
+        moved: settings of the data that say where they lie now; see `load_images`.
         progress: called while images are decoded.
     """
     if subject.recorded is None:
@@ -50,7 +51,7 @@ def compose(store: Store, subject: Subject, *, data_dir: str | None, progress: P
     groups, missing = _groups(store, recorded, kind)
     has_trained = _has(recorded, DATASET_FILE)
     if has_trained or not (groups or missing):
-        run = view_of(recorded, data_dir=data_dir, progress=progress)
+        run = view_of(recorded, moved=moved, progress=progress)
     else:
         run = head_of(recorded)
     if kind in STUDIES and not has_trained:

@@ -34,6 +34,7 @@ def report(
     kind: Kind | None = None,
     bundle: str | Path | None = None,
     data_dir: str | None = None,
+    dataset: str | None = None,
     tracking_uri: str | None = None,
     progress: Progress = silent,
 ) -> Report:
@@ -45,6 +46,7 @@ def report(
         kind: what the name is the name of, where several things have it.
         bundle: a zip file for the report with settings, weights, tables and how to repeat it.
         data_dir: the folder where the data lie now; None: where the run found them.
+        dataset: what the data set is called now: `folder:PATH` of photos that have moved.
         tracking_uri: the store; else MLFLOW_TRACKING_URI, else mlflow.db in this folder.
         progress: called while images are decoded.
 
@@ -57,7 +59,8 @@ def report(
     """
     store = open_store(tracking_uri, make=False)
     subject = find_subject(store, what, kind)
-    page = compose(store, subject, data_dir=data_dir, progress=progress)
+    moved = {name: text for name, text in (("data_dir", data_dir), ("dataset", dataset)) if text is not None}
+    page = compose(store, subject, moved=moved, progress=progress)
     path = Path(output)
     path.write_text(page.html, encoding="utf-8")
     if bundle is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -38,12 +38,12 @@ class RunImages:
         return self.dataset.test.source.read(torch.tensor(rows, dtype=torch.int64))
 
 
-def load_images(recorded: Recorded, *, data_dir: str | None, progress: Progress) -> RunImages:
+def load_images(recorded: Recorded, *, moved: Mapping[str, str], progress: Progress) -> RunImages:
     """Loads the data set of a run.
 
     Args:
         recorded: the run.
-        data_dir: the folder where the data lie now; None: where the run found them.
+        moved: settings of the data that say where they lie now: `data_dir`, `dataset`.
         progress: called while images are decoded.
 
     Raises:
@@ -53,14 +53,14 @@ def load_images(recorded: Recorded, *, data_dir: str | None, progress: Progress)
         settings, before = recorded.settings, recorded.data.digest
         for plugin in settings.plugins.plugin:
             load_plugin(plugin)
-        data = settings.data if data_dir is None else settings.data.model_copy(update={"data_dir": data_dir})
+        data = settings.data.model_copy(update=dict(moved))
         dataset = load_dataset(data, progress=progress)
         found = find_dataset(data)
     except UserError as error:
         raise NoImagesError(f"the data set cannot be loaded now: {error}") from error
     if dataset.digest != before:
         raise NoImagesError(
-            f"the data set {dataset.name} has changed since the run (digest {before} then, {dataset.digest} "
-            "now), so its images are not those of the run."
+            f"the data set {dataset.name} is not the one of the run, or has changed since (digest {before} "
+            f"then, {dataset.digest} now)."
         )
     return RunImages(dataset, found.row_name)

@@ -94,7 +94,7 @@ def rows_behind(predictions: Predictions, true: int, predicted: int) -> NDArray[
 def name_of(row: int, position: int, images: RunImages | None) -> str:
     """Returns what an image is called: its file, or its number in the test part as `cnnexp look` takes it."""
     name = images.name_of(row) if images else f"image {row}"
-    return f"test:{position} ({name})" if name == f"image {row}" else name
+    return f"test:{position}, row {row}" if name == f"image {row}" else name
 
 
 def worst_mistakes(predictions: Predictions, count: int) -> list[int]:

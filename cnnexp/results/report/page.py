@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from importlib.resources import files
 
-import cnnexp
 from cnnexp.results.report.group import Group
 from cnnexp.results.report.run_view import RunView
 
@@ -67,7 +67,7 @@ def render(
         description=run.description if run else "",
         groups=groups,
         run=run,
-        version=cnnexp.__version__,
+        version=version("cnnexp"),
     )
 
 
@@ -81,7 +81,7 @@ def _contents(groups: Sequence[Group], run: RunView | None) -> dict[str, str]:
 
 
 def _sortable(value: float) -> str:
-    """Returns a number as the page's script reads it: missing ones, minus infinity, come last."""
+    """Returns a number as the page's script reads it: a missing one is minus infinity."""
     return "-Infinity" if value == float("-inf") else f"{value:.10g}"
 
 

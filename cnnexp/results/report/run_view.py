@@ -84,12 +84,12 @@ class RunView:
     missing: list[str] = field(default_factory=list)
 
 
-def view_of(recorded: Recorded, *, data_dir: str | None = None, progress: Progress = silent) -> RunView:
+def view_of(recorded: Recorded, *, moved: Mapping[str, str], progress: Progress = silent) -> RunView:
     """Reads what a run recorded; its test part is not evaluated anew.
 
     Args:
         recorded: the run.
-        data_dir: the folder where its data lie now; None: where the run found them.
+        moved: settings of the data that say where they lie now; see `load_images`.
         progress: called while images are decoded.
     """
     view = head_of(recorded)
@@ -101,7 +101,7 @@ def view_of(recorded: Recorded, *, data_dir: str | None = None, progress: Progre
     if read_or_none(lambda: recorded.data) is None:
         view.missing.append("It recorded no data set: it ended before one was loaded.")
     else:
-        images = _images(view, recorded, data_dir=data_dir, progress=progress)
+        images = _images(view, recorded, moved=moved, progress=progress)
         _add_data(view, recorded, images)
     layers: list[dict[str, Any]] | None = read_or_none(lambda: _json(recorded, "network/layers.json"))
     view.layers = sections.network_table(layers) if layers else None
@@ -181,10 +181,10 @@ def _add_repeat(view: RunView, recorded: Recorded) -> None:
 
 
 def _images(
-    view: RunView, recorded: Recorded, *, data_dir: str | None, progress: Progress
+    view: RunView, recorded: Recorded, *, moved: Mapping[str, str], progress: Progress
 ) -> RunImages | None:
     try:
-        return load_images(recorded, data_dir=data_dir, progress=progress)
+        return load_images(recorded, moved=moved, progress=progress)
     except NoImagesError as error:
         view.missing.append(f"No image is shown: {error}")
     return None

@@ -65,38 +65,36 @@ def spreads(rows: Sequence[RunRow]) -> list[str]:
 
 
 def runs_table(rows: Sequence[RunRow], caption: str) -> Table:
-    """Returns a row per run: what it was, what differs, what it found."""
+    """Returns a row per run: what it was, what it found, what differs."""
     differing = _differing(rows)
     has_child = any(CHILD in row.tags for row in rows)
-    header = ["run", *(["which"] if has_child else []), "model", "data set", *differing]
-    header += ["val. acc. (%)", "test acc. (%)", "best epoch", "parameters", "seconds", "ended", "id"]
-    return Table(
-        caption,
-        header,
-        [
-            [
-                Cell(row.name or row.run_id[:8], is_marked=True),
-                *([word(row.tags.get(CHILD, ""))] if has_child else []),
-                word(row.params.get("model", "")),
-                word(row.params.get("dataset", "")),
-                *(_param(row.params.get(name)) for name in differing),
-                percent(row.metrics.get(BEST)),
-                percent(row.metrics.get(TEST)),
-                number(row.metrics.get("best/epoch")),
-                _param(row.params.get("num_parameters"), form=",.0f"),
-                number(row.seconds, ",.0f"),
-                word(row.outcome or row.status.lower()),
-                word(row.run_id[:8]),
-            ]
-            for row in rows
-        ],
-    )
+    header = ["run", *(["which"] if has_child else []), "model", "data set", "val. acc. (%)", "test acc. (%)"]
+    header += ["best epoch", *differing, "parameters", "seconds", "ended", "id"]
+    return Table(caption, header, [_run_row(row, differing, has_child=has_child) for row in rows])
+
+
+def _run_row(row: RunRow, differing: Sequence[str], *, has_child: bool) -> list[Cell]:
+    return [
+        Cell(row.name or row.run_id[:8], is_marked=True),
+        *([word(row.tags.get(CHILD, ""))] if has_child else []),
+        word(row.params.get("model", "")),
+        word(row.params.get("dataset", "")),
+        percent(row.metrics.get(BEST)),
+        percent(row.metrics.get(TEST)),
+        number(row.metrics.get("best/epoch")),
+        *(_param(row.params.get(name)) for name in differing),
+        _param(row.params.get("num_parameters"), form=",.0f"),
+        number(row.seconds, ",.0f"),
+        word(row.outcome or row.status.lower()),
+        word(row.run_id[:8]),
+    ]
 
 
 def _differing(rows: Sequence[RunRow]) -> list[str]:
     """Returns the params that are not the same in all trained runs, the first eight."""
     trained = [row for row in rows if "model" in row.params]
     names = sorted({name for row in trained for name in row.params} - _OWN_COLUMN)
+    names = [name for name in names if not name.startswith("best.")]  # of a study's best trial
     differing = [name for name in names if len({row.params.get(name) for row in trained}) > 1]
     return differing[:MOST_PARAMS]
 

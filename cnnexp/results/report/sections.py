@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ def settings_tables(settings: Settings) -> tuple[Table, Table]:
 
 def written(value: object) -> str:
     """Returns a setting as a settings file has it."""
-    if value is None or value in ("", {}, []):
+    if value is None or (isinstance(value, Sized) and not len(value)):
         return NOTHING
     if isinstance(value, bool):
         return str(value).lower()

@@ -83,12 +83,13 @@ def _search(plan: Mapping[str, Any], recorded: Recorded) -> Group:
 
 def _trials(rows: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], recorded: Recorded) -> Table:
     names, objectives = list(plan["space"]), list(plan["objectives"])
+    are_numbers = {name: any(_is_number(row["params"].get(name)) for row in rows) for name in names}
     best = recorded.row.tags.get("best_trial")
     table = []
     for row in rows:
         values = row["values"] or [None] * len(objectives)
         measured = [_objective(name, value) for name, value in zip(objectives, values, strict=True)]
-        params = [_value(row["params"].get(name)) for name in names]
+        params = [_value(row["params"].get(name), is_number=are_numbers[name]) for name in names]
         facts = [number(row["facts"].get("parameters")), number(row["facts"].get("seconds"), ".1f")]
         head = Cell(str(row["number"]), row["number"], is_number=True, is_marked=str(row["number"]) == best)
         table.append([head, word(row["state"].lower()), *measured, *params, *facts, word(row["reason"])])
@@ -103,10 +104,16 @@ def _objective(name: str, value: float | None) -> Cell:
     return number(value, ",.4g")
 
 
-def _value(value: object) -> Cell:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return word(written(value))
-    return number(value, ".4g" if isinstance(value, float) else ".0f")
+def _value(value: object, *, is_number: bool) -> Cell:
+    if value is None and is_number:
+        return number(None)
+    if isinstance(value, int | float) and _is_number(value):
+        return number(value, ".4g" if isinstance(value, float) else ".0f")
+    return word(written(value))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _pair(pair: tuple[str, object]) -> tuple[str, str]:

@@ -18,7 +18,7 @@ function keyOf(row, column) {
 
 function compare(one, other) {
   return typeof one === "number" && typeof other === "number"
-    ? (one === other ? 0 : one - other)
+    ? one - other
     : String(one).localeCompare(String(other), undefined, { numeric: true });
 }
 
@@ -33,8 +33,10 @@ function sortBy(heading) {
   heading.setAttribute("aria-sort", order);
   const sign = order === "ascending" ? 1 : -1;
   const rows = [...table.tBodies[0].rows].map((row) => [keyOf(row, column), row]);
-  rows.sort(([one], [other]) => sign * compare(one, other));
-  table.tBodies[0].append(...rows.map(([, row]) => row));
+  const there = rows.filter(([key]) => key !== -Infinity);
+  const missing = rows.filter(([key]) => key === -Infinity);
+  there.sort(([one], [other]) => sign * compare(one, other));
+  table.tBodies[0].append(...[...there, ...missing].map(([, row]) => row));
 }
 
 function element(name, text) {
@@ -51,7 +53,9 @@ function pictureOf([name, probability, uri], sentence) {
     image.src = uri;
     figure.append(image);
   }
-  figure.append(element("figcaption", `${name}, ${(100 * probability).toFixed(1)} %`));
+  const caption = element("figcaption", name);
+  caption.prepend(element("strong", `${(100 * probability).toFixed(1)} %`), document.createElement("br"));
+  figure.append(caption);
   const item = document.createElement("li");
   item.append(figure);
   return item;
