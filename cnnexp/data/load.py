@@ -41,13 +41,7 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
         UnknownNameError: no such data set.
         DataError: it is missing, broken, or a class is missing from a part.
     """
-    entry, argument = _entry(settings.dataset)
-    found = _find(entry, argument, settings, progress)
-    budget = int(settings.memory_budget * psutil.virtual_memory().total)
-    reading = _reading(settings, entry) if found.cacheable else _asked(settings)
-    decoded = decode(
-        settings.dataset, found, reading, budget_bytes=budget, use_cache=settings.cache, progress=progress
-    )
+    found, decoded = read_dataset(settings, progress=progress)
     _check_bad(decoded, settings)
     rows = _split(decoded, settings)
     frame, names = decoded.frame, decoded.class_names
@@ -67,7 +61,34 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
             part for part, size in zip(("val", "test"), decoded.part_sizes[1:], strict=True) if not size
         ),
         bad_images=tuple(image for _, image in decoded.bad),
-        notes=_notes(decoded, rows, found, budget),
+        notes=_notes(decoded, rows, found, _budget(settings)),
+    )
+
+
+def read_dataset(
+    settings: DataSettings, *, progress: Progress = silent, fewest_classes: int = 2
+) -> tuple[Found, Decoded]:
+    """Finds and decodes a data set; its images are neither parted nor refused.
+
+    Args:
+        settings: which set, and how it is read.
+        progress: called while files are downloaded and images decoded.
+        fewest_classes: a photo folder with fewer is refused.
+
+    Raises:
+        UnknownNameError: no such data set.
+        DataError: it is missing or broken.
+    """
+    entry, argument = _entry(settings.dataset)
+    found = _find(entry, argument, settings, progress, fewest_classes=fewest_classes)
+    reading = _reading(settings, entry) if found.cacheable else _asked(settings)
+    return found, decode(
+        settings.dataset,
+        found,
+        reading,
+        budget_bytes=_budget(settings),
+        use_cache=settings.cache,
+        progress=progress,
     )
 
 
@@ -107,9 +128,15 @@ def _entry(dataset: str) -> tuple[DatasetEntry, str]:
     return DATASETS.get(dataset), ""
 
 
-def _find(entry: DatasetEntry, argument: str, settings: DataSettings, progress: Progress) -> Found:
+def _find(
+    entry: DatasetEntry, argument: str, settings: DataSettings, progress: Progress, *, fewest_classes: int = 2
+) -> Found:
     data_dir = Path(settings.data_dir or DEFAULT_DATA_DIR).expanduser()
-    return entry.find(Lookup(data_dir, argument, progress))
+    return entry.find(Lookup(data_dir, argument, progress, fewest_classes))
+
+
+def _budget(settings: DataSettings) -> int:
+    return int(settings.memory_budget * psutil.virtual_memory().total)
 
 
 def _asked(settings: DataSettings) -> Reading:
