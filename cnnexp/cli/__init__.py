@@ -34,6 +34,7 @@ COMMANDS = {
     "look": "Draw a trained network's filters, feature maps and Grad-CAM of images.",
     "conv": "Convolution by hand: watch it, prove it, time it, train with it.",
     "datasets": "List the registered data sets and what is on disk.",
+    "data": "Look at a data set before training on it: balance, duplicates, doubtful labels.",
     "doctor": "Say what is installed and found, and what is wrong.",
     "cache": "Show or clear the decoded images kept on disk.",
 }
