@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnnexp.experiment.seeds import train_seeds
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
+    from cnnexp.results.compare import compare
     from cnnexp.tuning import sweep, tune
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ _HOME = {
     "Listener": "cnnexp.experiment",
     "Result": "cnnexp.experiment",
     "UserError": "cnnexp.errors",
+    "compare": "cnnexp.results.compare",
     "register_dataset": "cnnexp.data.registry",
     "register_model": "cnnexp.models.registry",
     "sweep": "cnnexp.tuning",
@@ -40,6 +42,7 @@ __all__ = [
     "Listener",
     "Result",
     "UserError",
+    "compare",
     "register_dataset",
     "register_model",
     "sweep",

@@ -24,6 +24,7 @@ COMMANDS = {
     "sweep": "Train every combination of some values with several seeds, and compare.",
     "studies": "List studies, or delete one with its runs.",
     "runs": "List recent runs with their best values.",
+    "compare": "Compare runs: what differs, which is better, and whether that can be told.",
     "ui": "Open MLflow's UI on the store that training writes to.",
     "models": "List the registered models.",
     "show": "Show the layers of a network, draw it, or compare several.",
