@@ -1,4 +1,4 @@
-"""Two or more classifiers beside each other: accuracies with their spread, confusion matrices, single images."""
+"""Two or more classifiers beside each other: accuracies, confusion matrices, images."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def confusion_difference(
     """Draws two confusion matrices side by side in percent of the true class, and below their difference.
 
     Args:
-        first, second: int (K, K), images of true class (row) predicted as class (column).
+        first: int (K, K), images of true class (row) predicted as class (column).
+        second: likewise.
         class_names: by label, K.
         labels: what the two are called.
         title: says the finding.
@@ -118,11 +119,10 @@ def _draw_difference(
     texts[np.abs(points) < 0.5] = ""  # noqa: PLR2004 - would round to 0
     annotated = _finish(axes, image.to_rgba(points), texts, side=_BELOW)
     name_classes(axes, class_names)
-    axes.set(xlabel="Predicted class", ylabel="True class")
     one, other = (shorten(label, 24) for label in labels)
-    axes.set_title(
-        f"{one} minus {other}, in points: on the diagonal + is better, beside it − is", fontsize=SMALL
-    )
+    # Below, for names of many classes stand above.
+    meaning = f"{one} minus {other}, in points: on the diagonal + is better, beside it − is"
+    axes.set(xlabel=f"Predicted class\n{meaning}", ylabel="True class")
     if not annotated:
         bar = axes.figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, label="points")
         plain_ticks(bar.ax)
@@ -153,7 +153,8 @@ def _name_small(axes: Axes, class_names: Sequence[str], *, with_rows: bool) -> N
 
 def _rates(matrix: npt.NDArray[np.integer]) -> Rates:
     support = np.maximum(np.asarray(matrix).sum(axis=1), 1)[:, None]
-    return 100 * np.asarray(matrix, dtype=np.float64) / support
+    percent: Rates = 100 * np.asarray(matrix, dtype=np.float64) / support
+    return percent
 
 
 @styled

@@ -24,6 +24,7 @@ from cnnexp.results.groups import (
     groups_of_runs,
     groups_of_study,
 )
+from cnnexp.results.recorded import Recorded
 from cnnexp.results.statistics import Paired, Shares, corrected, mcnemar, paired
 from cnnexp.tracking.store import Store, open_store
 
@@ -127,9 +128,26 @@ def compare(
         groups = grouped_by(groups, group_by)
     if len(groups) < 2:  # noqa: PLR2004
         raise UserError(f"only {groups[0].label!r} is there; a comparison needs two or more.")
-    metric = TEST_ACCURACY if study is None else VAL_ACCURACY
-    groups.sort(key=lambda group: -fmean(group.values(metric)))
-    is_same = study is None and same_images(groups, anyway=anyway)
+    return compare_groups(
+        groups, store, metric=TEST_ACCURACY if study is None else VAL_ACCURACY, anyway=anyway
+    )
+
+
+def compare_groups(groups: Sequence[Group], store: Store, *, metric: str, anyway: bool = False) -> Comparison:
+    """Compares two groups of runs or more.
+
+    Args:
+        groups: in any order.
+        store: that the runs are in.
+        metric: `test/accuracy`, or `best/val_accuracy` of trials, which have no test part.
+        anyway: also where the data differ.
+
+    Raises:
+        UserError: the data differ.
+    """
+    is_study = metric != TEST_ACCURACY
+    groups = sorted(groups, key=lambda group: -fmean(group.values(metric)))
+    is_same = not is_study and same_images(groups, anyway=anyway)
     pairs, count = _pairs(groups, metric, is_same=is_same)
     return Comparison(
         groups=tuple(groups),
@@ -137,8 +155,8 @@ def compare(
         pairs=tuple(pairs),
         num_pairs=count,
         same_images=is_same,
-        test_part="" if study is not None else _test_part(groups, is_same=is_same),
-        notes=tuple(_notes(groups, is_same=is_same, is_study=study is not None)),
+        test_part="" if is_study else _test_part(groups, is_same=is_same),
+        notes=tuple(_notes(groups, is_same=is_same, is_study=is_study)),
         store=store,
     )
 
@@ -169,9 +187,14 @@ def same_images(groups: Sequence[Group], *, anyway: bool) -> bool:
 
 def _data_of(group: Group) -> str:
     found = {
-        f"{one.data.name} {'×'.join(map(str, one.data.image))} {one.data.digest[:15]}" for one in group.runs
+        f"{_name_of(one)} {'×'.join(map(str, one.data.image))} {one.data.digest[:15]}" for one in group.runs
     }
     return " and ".join(sorted(found))
+
+
+def _name_of(run: Recorded) -> str:
+    """The data set as people call it: of a folder its name, not its whole path."""
+    return run.row.params.get("dataset", run.data.name)
 
 
 def _pairs(groups: Sequence[Group], metric: str, *, is_same: bool) -> tuple[list[Pair], int]:
@@ -220,9 +243,9 @@ def _test_part(groups: Sequence[Group], *, is_same: bool) -> str:
             f"Each of the {len(runs)} runs evaluated its own test part once, when it ended; this comparison "
             "evaluates nothing anew."
         )
-    data, num_images = runs[0].data, len(runs[0].predictions.labels)
+    digest, num_images = runs[0].data.digest[:15], len(runs[0].predictions.labels)
     return (
-        f"Test part: {num_images:,} images of {data.name} ({data.digest[:15]}), evaluated once by each of "
+        f"Test part: {num_images:,} images of {_name_of(runs[0])} ({digest}), evaluated once by each of "
         f"the {len(runs)} runs, when it ended; this comparison evaluates nothing anew."
     )
 

@@ -181,4 +181,7 @@ def _title(right: Group, wrong: Group, count: int, total: int) -> str:
     of = f"{count:,} of {total:,} test images"
     if len(right.runs) == len(wrong.runs) == 1:
         return f"{right.label} is right and {wrong.label} wrong on {of}"
-    return f"More runs of {right.label} than of {wrong.label} are right on {of}"
+    return (
+        f"More runs of {right.label} than of {wrong.label} are right on {of}; below each: how many of "
+        f"{right.label}, and what {wrong.label} takes it for"
+    )

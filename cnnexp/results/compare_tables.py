@@ -24,7 +24,7 @@ PAIR_HEADER = (
     "p",
     "p corrected",
 )
-_UNIMPORTANT = ("run_name", "num_train", "num_val", "num_test")
+_UNIMPORTANT = ("run_name", "num_train", "num_val", "num_test", "figures", "log_model")
 _MEASURES = {  # metric to (column, factor, digits)
     TEST_ACCURACY: ("test accuracy (%)", 100.0, 2),
     VAL_ACCURACY: ("val accuracy (%)", 100.0, 2),

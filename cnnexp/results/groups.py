@@ -51,11 +51,13 @@ class Group:
 
     def share_correct(self) -> NDArray[np.float64]:
         """Float64 (N,): of each test image the share of the runs that have it right."""
-        return np.mean([one.predictions.correct for one in self.runs], axis=0, dtype=np.float64)
+        shares: NDArray[np.float64] = np.mean([one.predictions.correct for one in self.runs], axis=0)
+        return shares
 
     def matrix(self) -> NDArray[np.int64]:
         """Confusion matrix of the test part, int64 (K, K), summed over the runs."""
-        return np.sum([one.matrix for one in self.runs], axis=0)
+        counts: NDArray[np.int64] = np.sum([one.matrix for one in self.runs], axis=0)
+        return counts
 
 
 def groups_of_runs(store: Store, names: Sequence[str]) -> list[Group]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from cnnexp.experiment.seeds_record import TEST_ACCURACY
 
 if TYPE_CHECKING:
-    from cnnexp.results.compare import Comparison, Group, Pair
+    from cnnexp.results.compare import Comparison, Pair
+    from cnnexp.results.groups import Group
 
 RULE = (
     "Rule: better means p < 0.05 (corrected where several pairs are tested), and on the same test images "
@@ -19,6 +20,8 @@ _MOST = 10
 
 def sentences_of(comparison: Comparison) -> tuple[str, ...]:
     """Returns a sentence per pair that is shown, and how p was corrected."""
+    if all(len(group.runs) == 1 for group in comparison.groups) and not comparison.num_pairs:
+        return (_untestable(comparison),)
     found = [sentence_of(pair, comparison.metric) for pair in comparison.pairs[:_MOST]]
     if len(comparison.pairs) > _MOST:
         found.append(f"And {len(comparison.pairs) - _MOST} more pairs, in the table.")
@@ -30,11 +33,27 @@ def sentences_of(comparison: Comparison) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _untestable(comparison: Comparison) -> str:
+    """Says once, not of every pair, that single runs without common test images tell nothing."""
+    best, second = comparison.groups[:2]
+    what = _measure(comparison.metric)
+    points = 100 * comparison.pairs[0].over_runs.value
+    return (
+        f"This data cannot say which is best: {best.label} leads with {what} "
+        f"{100 * best.values(comparison.metric)[0]:.1f} %, {points:.1f} points ahead of {second.label}, but "
+        "each was trained once, and a seed may be lucky; several seeds of the best few would tell."
+    )
+
+
+def _measure(metric: str) -> str:
+    return "test accuracy" if metric == TEST_ACCURACY else "validation accuracy"
+
+
 def sentence_of(pair: Pair, metric: str) -> str:
     """Returns what is known of two groups."""
     first, second = pair.first.label, pair.second.label
     points = 100 * pair.over_runs.value
-    what = "test accuracy" if metric == TEST_ACCURACY else "validation accuracy"
+    what = _measure(metric)
     if pair.is_told:
         return f"{first} is better than {second}, by {points:.1f} points of {what}{_evidence(pair)}."
     ahead = "they are equal" if points == 0 else f"{first} is {points:.1f} points of {what} ahead"
@@ -63,7 +82,7 @@ def _why(pair: Pair) -> str:
     """Returns what would have to be known, where something is missing."""
     if pair.p is None:
         single = [group.label for group in (pair.first, pair.second) if len(group.runs) == 1]
-        return f"; of {' and '.join(single)} there is one run, whose seed may be lucky: train it with --seeds"
+        return f"; of {' and of '.join(single)} there is one run only, whose seed may be lucky"
     is_told_by_runs = (
         pair.over_runs.interval is not None and pair.p_corrected is not None and pair.p_corrected < 0.05  # noqa: PLR2004
     )
