@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnnexp.image_spec import ImageSpec
     from cnnexp.models.registry import register_model
     from cnnexp.results.classifier import Classifier, load
+    from cnnexp.results.compare import compare
     from cnnexp.results.evaluate import evaluate
     from cnnexp.results.report import report
     from cnnexp.results.reproduce import reproduce
@@ -32,6 +33,7 @@ _HOME = {
     "Listener": "cnnexp.experiment",
     "Result": "cnnexp.experiment",
     "UserError": "cnnexp.errors",
+    "compare": "cnnexp.results.compare",
     "evaluate": "cnnexp.results.evaluate",
     "load": "cnnexp.results.classifier",
     "register_dataset": "cnnexp.data.registry",
@@ -50,6 +52,7 @@ __all__ = [
     "Listener",
     "Result",
     "UserError",
+    "compare",
     "evaluate",
     "load",
     "register_dataset",

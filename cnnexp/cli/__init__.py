@@ -27,6 +27,7 @@ COMMANDS = {
     "reproduce": "Train a run again, and say whether it comes out the same.",
     "runs": "List recent runs with their best values.",
     "report": "Write a run, a study or an experiment as one page to hand in.",
+    "compare": "Compare runs: what differs, which is better, and whether that can be told.",
     "ui": "Open MLflow's UI on the store that training writes to.",
     "models": "List the registered models.",
     "show": "Show the layers of a network, draw it, or compare several.",

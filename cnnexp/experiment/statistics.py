@@ -6,6 +6,7 @@ Numbers only; scipy does the tests. It is imported where it is used, for its imp
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -89,6 +90,10 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
         return Difference(difference, (difference, difference), float(difference == 0))
     from scipy.stats import ttest_ind
 
-    found = ttest_ind(first, second, equal_var=False)
+    with (
+        warnings.catch_warnings()
+    ):  # one of the two may have no spread: exact enough, scipy warns all the same
+        warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
+        found = ttest_ind(first, second, equal_var=False)
     interval = found.confidence_interval(CONFIDENCE)
     return Difference(difference, (float(interval.low), float(interval.high)), float(found.pvalue))
