@@ -32,6 +32,7 @@ COMMANDS = {
     "models": "List the registered models.",
     "show": "Show the layers of a network, draw it, or compare several.",
     "predict": "Tell the class of photos with the network of a run.",
+    "export": "Write the classifier of a run to one file, ONNX or pt2.",
     "look": "Draw a trained network's filters, feature maps and Grad-CAM of images.",
     "conv": "Convolution by hand: watch it, prove it, time it, train with it.",
     "datasets": "List the registered data sets and what is on disk.",
