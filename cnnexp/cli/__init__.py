@@ -33,6 +33,8 @@ COMMANDS = {
     "show": "Show the layers of a network, draw it, or compare several.",
     "predict": "Tell the class of photos with the network of a run.",
     "export": "Write the classifier of a run to one file, ONNX or pt2.",
+    "serve": "Answer HTTP requests with the logged model of a run.",
+    "register": "Give the model of a run a name in MLflow's registry.",
     "look": "Draw a trained network's filters, feature maps and Grad-CAM of images.",
     "conv": "Convolution by hand: watch it, prove it, time it, train with it.",
     "datasets": "List the registered data sets and what is on disk.",
