@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "Evaluate a finished model on other data or another part.",
     "reproduce": "Train a run again, and say whether it comes out the same.",
     "runs": "List recent runs with their best values.",
+    "sync": "Send what could not reach the tracking server.",
     "ui": "Open MLflow's UI on the store that training writes to.",
     "models": "List the registered models.",
     "show": "Show the layers of a network, draw it, or compare several.",
