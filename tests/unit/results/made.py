@@ -27,8 +27,10 @@ def made_run(
         images: in the test part.
         seed: its param.
         digest: of its data.
-        **params: further ones.
+        params: further ones.
+        **settings: likewise.
     """
+    params = {**(params or {}), **settings}
     labels = np.arange(images) % 2
     predicted = labels.copy()
     predicted[list(wrong)] ^= 1
