@@ -18,7 +18,13 @@ CLASSES = ("cat", "dog")
 
 
 def made_run(
-    wrong: Sequence[int], *, images: int = 400, seed: int = 0, digest: str = "sha256:aa", **params: Any
+    wrong: Sequence[int],
+    *,
+    images: int = 400,
+    seed: int = 0,
+    digest: str = "sha256:aa",
+    params: Mapping[str, object] | None = None,
+    **settings: Any,
 ) -> Recorded:
     """Returns a run that has all test images right but some.
 
