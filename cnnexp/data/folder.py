@@ -103,7 +103,7 @@ def scan(root: Path, *, fewest_classes: int = 2) -> Tree:
 
 def _parts(root: Path) -> dict[str, list[Path]]:
     """Returns the folders of each part: of a plain tree, one part "train" that is the folder itself."""
-    folders = [folder for folder in _folders(root) if next(_images(folder), None) is not None]
+    folders = [folder for folder in _folders(root) if next(images_below(folder), None) is not None]
     words = [PART_WORDS.get(folder.name.lower()) for folder in folders]
     # A class may be called "train": it is a part only where all its siblings are parts and it holds folders.
     if "train" not in words or None in words:
@@ -118,7 +118,7 @@ def _classes(part_folders: list[Path]) -> dict[str, list[Path]]:
     by_class: dict[str, list[Path]] = {}
     for part_folder in part_folders:
         for folder in _folders(part_folder):
-            images = sorted(_images(folder))
+            images = sorted(images_below(folder))
             if images:
                 by_class.setdefault(folder.name, []).extend(images)
     return by_class
@@ -129,7 +129,7 @@ def _check_classes(
 ) -> None:
     names = sorted(classes["train"])
     if not names:
-        loose = next(_images(root), None)
+        loose = next(images_below(root), None)
         if loose is None:
             raise DataError(
                 f"the folder {root} holds no images ({', '.join(sorted(SUFFIXES))}); lay them as {LAYOUT}."
@@ -156,7 +156,7 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
 
 
-def _images(folder: Path) -> Iterator[Path]:
+def images_below(folder: Path) -> Iterator[Path]:
     """Yields every image below a folder; links are followed, each real folder once."""
     seen: set[str] = set()
     for where, inner, names in os.walk(folder, followlinks=True):

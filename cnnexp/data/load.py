@@ -41,8 +41,7 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
         UnknownNameError: no such data set.
         DataError: it is missing, broken, or a class is missing from a part.
     """
-    found, decoded = read_dataset(settings, progress=progress)
-    _check_bad(decoded, settings)
+    found, decoded = decode_dataset(settings, progress=progress)
     rows = _split(decoded, settings)
     frame, names = decoded.frame, decoded.class_names
     mean, std = _normalization(decoded, rows["train"], settings)
@@ -65,15 +64,20 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
     )
 
 
-def read_dataset(
-    settings: DataSettings, *, progress: Progress = silent, fewest_classes: int = 2
+def decode_dataset(
+    settings: DataSettings,
+    *,
+    progress: Progress = silent,
+    fewest_classes: int = 2,
+    refuse_bad: bool = True,
 ) -> tuple[Found, Decoded]:
-    """Finds and decodes a data set; its images are neither parted nor refused.
+    """Finds a data set and decodes it whole, before anything is parted; or takes it from the cache.
 
     Args:
         settings: which set, and how it is read.
         progress: called while files are downloaded and images decoded.
         fewest_classes: a photo folder with fewer is refused.
+        refuse_bad: raise where images cannot be read and the settings do not say to skip them.
 
     Raises:
         UnknownNameError: no such data set.
@@ -82,7 +86,7 @@ def read_dataset(
     entry, argument = _entry(settings.dataset)
     found = _find(entry, argument, settings, progress, fewest_classes=fewest_classes)
     reading = _reading(settings, entry) if found.cacheable else _asked(settings)
-    return found, decode(
+    decoded = decode(
         settings.dataset,
         found,
         reading,
@@ -90,6 +94,9 @@ def read_dataset(
         use_cache=settings.cache,
         progress=progress,
     )
+    if refuse_bad:
+        _check_bad(decoded, settings)
+    return found, decoded
 
 
 def find_dataset(settings: DataSettings, *, progress: Progress = silent) -> Found:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnnexp.data.dataset import BadImage
 from cnnexp.data.decode import Decoded
 from cnnexp.data.duplicates import NearPairs, exact_groups, near_pairs
-from cnnexp.data.load import read_dataset
+from cnnexp.data.load import decode_dataset
 from cnnexp.data.outlines import NUM_OUTLINES, Outlines, outlines
 from cnnexp.data.photo_files import PhotoFiles, photo_files
 from cnnexp.data.reading import Found, Labels, Pixels
@@ -123,7 +123,7 @@ def inspect_dataset(
         UnknownNameError: no such data set.
         DataError: it is missing, or has no images.
     """
-    found, decoded = read_dataset(settings, progress=progress, fewest_classes=1)
+    found, decoded = decode_dataset(settings, progress=progress, fewest_classes=1, refuse_bad=False)
     good = np.setdiff1d(np.arange(len(decoded.labels)), [row for row, _ in decoded.bad])
     coefficients, edges, means = _look(decoded, good, progress)
     exact = exact_groups(decoded.survey.hashes, good)
