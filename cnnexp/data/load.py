@@ -60,19 +60,31 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
             part for part, size in zip(("val", "test"), decoded.part_sizes[1:], strict=True) if not size
         ),
         bad_images=tuple(image for _, image in decoded.bad),
-        notes=_notes(decoded, rows, found, settings),
+        notes=_notes(decoded, rows, found, _budget(settings)),
     )
 
 
-def decode_dataset(settings: DataSettings, *, progress: Progress = silent) -> tuple[Found, Decoded]:
+def decode_dataset(
+    settings: DataSettings,
+    *,
+    progress: Progress = silent,
+    fewest_classes: int = 2,
+    refuse_bad: bool = True,
+) -> tuple[Found, Decoded]:
     """Finds a data set and decodes it whole, before anything is parted; or takes it from the cache.
+
+    Args:
+        settings: which set, and how it is read.
+        progress: called while files are downloaded and images decoded.
+        fewest_classes: a photo folder with fewer is refused.
+        refuse_bad: raise where images cannot be read and the settings do not say to skip them.
 
     Raises:
         UnknownNameError: no such data set.
         DataError: it is missing or broken.
     """
     entry, argument = _entry(settings.dataset)
-    found = _find(entry, argument, settings, progress)
+    found = _find(entry, argument, settings, progress, fewest_classes=fewest_classes)
     reading = _reading(settings, entry) if found.cacheable else _asked(settings)
     decoded = decode(
         settings.dataset,
@@ -82,7 +94,8 @@ def decode_dataset(settings: DataSettings, *, progress: Progress = silent) -> tu
         use_cache=settings.cache,
         progress=progress,
     )
-    _check_bad(decoded, settings)
+    if refuse_bad:
+        _check_bad(decoded, settings)
     return found, decoded
 
 
@@ -122,9 +135,15 @@ def _entry(dataset: str) -> tuple[DatasetEntry, str]:
     return DATASETS.get(dataset), ""
 
 
-def _find(entry: DatasetEntry, argument: str, settings: DataSettings, progress: Progress) -> Found:
+def _find(
+    entry: DatasetEntry, argument: str, settings: DataSettings, progress: Progress, *, fewest_classes: int = 2
+) -> Found:
     data_dir = Path(settings.data_dir or DEFAULT_DATA_DIR).expanduser()
-    return entry.find(Lookup(data_dir, argument, progress))
+    return entry.find(Lookup(data_dir, argument, progress, fewest_classes))
+
+
+def _budget(settings: DataSettings) -> int:
+    return int(settings.memory_budget * psutil.virtual_memory().total)
 
 
 def _asked(settings: DataSettings) -> Reading:
@@ -184,20 +203,13 @@ def _normalization(
     return (mean,) * frame.channels, (std,) * frame.channels
 
 
-def _budget(settings: DataSettings) -> int:
-    """Returns how many bytes of decoded images may lie in memory."""
-    return int(settings.memory_budget * psutil.virtual_memory().total)
-
-
-def _notes(
-    decoded: Decoded, rows: dict[str, Labels], found: Found, settings: DataSettings
-) -> tuple[str, ...]:
+def _notes(decoded: Decoded, rows: dict[str, Labels], found: Found, budget: int) -> tuple[str, ...]:
     notes = list(decoded.notes)
     count, frame = len(decoded.labels), decoded.frame
     if not decoded.source.resident:
         notes.append(
             f"The decoded images need {_size(count * frame.num_bytes)}, more than the memory budget of "
-            f"{_size(_budget(settings))}: they are decoded anew at every reading (--memory-budget raises it)."
+            f"{_size(budget)}: they are decoded anew at every reading (--memory-budget raises it)."
         )
     if decoded.bad:
         first: BadImage = decoded.bad[0][1]
