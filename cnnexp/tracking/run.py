@@ -188,7 +188,7 @@ class Run:
             example: uint8 (n, C, H, W), n at least 2.
             class_names: K names, by label.
             params: shown with the model.
-            metrics: shown with the model, and in the run.
+            metrics: shown with the model, and in the run, also where the model cannot be logged.
             step: the epoch it is of.
             extra_metadata: kept with the class names, in types that YAML can hold.
 
@@ -197,6 +197,7 @@ class Run:
         """
         from cnnexp.tracking.logged_model import save_model
 
+        measured = _measurements(metrics, 0)  # at step 0 MLflow draws a bar with its value, not a lone dot
         folder = self.folder / f"{MODEL_FOLDER}{name}-{_now()}"
         try:
             save_model(
@@ -205,16 +206,20 @@ class Run:
         except Exception as error:  # a user's own network can fail to trace in any way; its training counts
             shutil.rmtree(folder, ignore_errors=True)
             self._delivery.tell("model", f"the model could not be saved in MLflow's format ({brief(error)}).")
+            self._delivery.send("batch", metrics=measured)
             return None
         sent = self._delivery.send(
             "model",
             path=folder.name,
             name=name,
             params={key: str(value) for key, value in params.items()},
-            metrics=_measurements(metrics, 0),  # at step 0 MLflow draws a bar with its value, not a lone dot
+            metrics=measured,
             step=step,
         )
-        return None if sent is None else f"models:/{sent['model_id']}"
+        if sent is None:  # not now, or never; those of one time are one for MLflow, should both arrive
+            self._delivery.send("batch", metrics=measured)
+            return None
+        return f"models:/{sent['model_id']}"
 
     def finish(self, outcome: Outcome) -> None:
         """Closes the run; sends what could not be sent before, once.

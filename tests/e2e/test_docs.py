@@ -33,6 +33,7 @@ QUICKLY = {
 }
 ELSEWHERE = {
     "ui": "the browser tests start it",
+    "folder:new-photos": "tests/unit/results/test_evaluate.py evaluates other photos",
     "cache": "it would clear the cache other tests read",
     "--pretrained": "tests/unit/experiment/test_weights.py has a stub of the download",
     "--engine": "tests/e2e/test_tune_dask.py starts a cluster",
