@@ -83,7 +83,9 @@ def ui(here: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "cnnexp", "ui", "--no-browser", "--port", port]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     with (here / TERMINAL).open("w") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment, cwd=here)
+        process = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, env=environment, cwd=here, preexec_fn=_heed_ctrl_c
+        )
     try:
         yield process
         children = psutil.Process(process.pid).children(recursive=True)
@@ -92,6 +94,11 @@ def ui(here: Path) -> Iterator[subprocess.Popen[bytes]]:
         assert not [child for child in children if child.is_running()], "a server is left behind"
     finally:
         process.terminate()
+
+
+def _heed_ctrl_c() -> None:
+    """Tests that run in the background have inherited that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
