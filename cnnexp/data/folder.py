@@ -67,7 +67,7 @@ def find_folder(lookup: Lookup) -> Found:
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise DataError(f"the folder {root} {what}; give --dataset folder:PATH with {LAYOUT}.")
-    tree = scan(root)
+    tree = scan(root, fewest_classes=lookup.fewest_classes)
 
     def decodable(reading: Reading) -> Decodable:
         from cnnexp.data.photos import Photos, common_channels
@@ -82,12 +82,12 @@ def find_folder(lookup: Lookup) -> Found:
     return Found(str(root), decodable, "folder", root, tree.files, names)
 
 
-def scan(root: Path) -> Tree:
+def scan(root: Path, *, fewest_classes: int = 2) -> Tree:
     """Lists the images of a folder and tells their classes and parts."""
     by_part = _parts(root)
     classes = {part: _classes(folders) for part, folders in by_part.items()}
     names = sorted(classes["train"])
-    _check_classes(root, by_part, classes)
+    _check_classes(root, by_part, classes, fewest=fewest_classes)
     files: list[Path] = []
     labels: list[int] = []
     sizes = []
@@ -125,7 +125,7 @@ def _classes(part_folders: list[Path]) -> dict[str, list[Path]]:
 
 
 def _check_classes(
-    root: Path, by_part: dict[str, list[Path]], classes: dict[str, dict[str, list[Path]]]
+    root: Path, by_part: dict[str, list[Path]], classes: dict[str, dict[str, list[Path]]], *, fewest: int
 ) -> None:
     names = sorted(classes["train"])
     if not names:
@@ -135,8 +135,9 @@ def _check_classes(
                 f"the folder {root} holds no images ({', '.join(sorted(SUFFIXES))}); lay them as {LAYOUT}."
             )
         raise DataError(f"the folder {root} holds images but no class folders; lay them as {LAYOUT}.")
-    if len(names) == 1:
-        inside = [child.name for child in _folders(root / names[0]) if child.name.lower() in PART_WORDS]
+    nested = by_part == {"train": [root]} and len(names) == 1
+    inside = nested and any(child.name.lower() in PART_WORDS for child in _folders(root / names[0]))
+    if len(names) < fewest or inside:
         hint = f" (or do you mean folder:{root / names[0]}?)" if inside else ""
         raise DataError(
             f"the folder {root} has images of only one class, {names[0]!r}{hint}; "

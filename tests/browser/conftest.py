@@ -164,5 +164,8 @@ class Visits:
 
 
 @pytest.fixture(scope="module")
-def visit(chromium: Browser) -> Visits:
-    return Visits(chromium)
+def visit(chromium: Browser) -> Iterator[Visits]:
+    made = Visits(chromium)
+    yield made
+    for page in made.pages.values():  # open pages go on computing beside later tests
+        page.close()
