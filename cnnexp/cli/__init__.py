@@ -22,6 +22,8 @@ COMMANDS = {
     "train": "Train a model and track the run in MLflow.",
     "tune": "Search settings and model arguments; every trial is a nested run.",
     "sweep": "Train every combination of some values with several seeds, and compare.",
+    "experiments": "List the published experiments that ship as files.",
+    "experiment": "Run one, and set its figures beside the published ones.",
     "studies": "List studies, or delete one with its runs.",
     "runs": "List recent runs with their best values.",
     "ui": "Open MLflow's UI on the store that training writes to.",
