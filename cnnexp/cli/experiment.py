@@ -16,6 +16,7 @@ from cnnexp.errors import UserError
 from cnnexp.settings import Given
 
 if TYPE_CHECKING:
+    from cnnexp.published.plan import Request
     from cnnexp.published.report import ExperimentResult
     from cnnexp.published.run import Announcement
 
@@ -50,18 +51,13 @@ def experiment(
     /,
     name: str,
     *,
-    quick: bool,
-    seeds: int | None,
-    arms: str,
-    datasets: tuple[str, ...],
-    override: tuple[str, ...],
     fresh: bool,
     dry_run: bool,
     long: bool,
     write: str | None,
     force: bool,
     quiet: bool,
-    **_place: object,
+    **_request_and_place: object,
 ) -> None:
     """Run a published experiment and set its figures beside the published ones.
 
@@ -75,20 +71,11 @@ def experiment(
     from cnnexp.cli.terminal import Terminal
 
     with sigterm_as_ctrl_c(), Terminal(quiet=quiet) as terminal:
-        from cnnexp.published.plan import Request
         from cnnexp.published.run import run_published
 
-        request = Request(
-            quick=quick,
-            seeds=seeds,
-            arms=tuple(one.strip() for one in arms.split(",") if one.strip()),
-            datasets=datasets,
-            place=_given(context),
-            override=_overrides(override),
-        )
         result = run_published(
             name,
-            request,
+            _request(context),
             fresh=fresh,
             long=long,
             dry_run=dry_run,
@@ -98,6 +85,20 @@ def experiment(
     if result is not None:
         say_experiment(result, shlex.join(["cnnexp", "experiment", *sys.argv[2:]]))
         sys.exit(result.outcome.exit_code)
+
+
+def _request(context: click.Context) -> Request:
+    from cnnexp.published.plan import Request
+
+    typed = context.params
+    return Request(
+        quick=typed["quick"],
+        seeds=typed["seeds"],
+        arms=tuple(one.strip() for one in typed["arms"].split(",") if one.strip()),
+        datasets=typed["datasets"],
+        place=_given(context),
+        override=_overrides(typed["override"]),
+    )
 
 
 def _given(context: click.Context) -> dict[str, Given]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,8 @@ def _fault(detail: ErrorDetails, lines: Mapping[Place, int], path: Path) -> Faul
         asked = str(detail["ctx"]["tag"])
         return Fault("kind", asked, f"must be one of {known}{did_you_mean(asked, known.split(', '))}", origin)
     value = detail["input"] if isinstance(detail["input"], str | int | float) else None
-    return Fault(name, value, describe(detail), origin)
+    words = tuple(re.findall(r"'([^']+)'", str(detail.get("ctx", {}).get("expected", ""))))
+    return Fault(name, value, describe(detail, words), origin)
 
 
 def _wrong_names(experiment: Experiment, lines: Mapping[Place, int], path: Path) -> Iterator[Fault]:
