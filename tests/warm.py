@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -93,14 +93,17 @@ class Command:
         words: of the command line, after `cnnexp`.
         folder: that it works in.
         environment: of the process.
+        before: Python code that is run first, in its process.
     """
 
-    def __init__(self, words: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, words: Sequence[str], folder: Path, environment: dict[str, str], before: str = ""
+    ) -> None:
         made = multiprocessing.get_context("forkserver")
         made.set_forkserver_preload(LIBRARIES)
         self.args = list(words)
         self._reader, writer = made.Pipe(duplex=False)
-        self._process = made.Process(target=_run, args=(self.args, str(folder), environment, writer))
+        self._process = made.Process(target=_run, args=(self.args, str(folder), environment, writer, before))
         self._process.start()
         writer.close()
         self._output = ""
@@ -149,13 +152,25 @@ class Command:
         """Kills the process alone."""
         self.send_signal(signal.SIGKILL)
 
+    def lines(self) -> Iterator[str]:
+        """Yields what is said, line by line, to the end."""
+        seen = 0
+        while self._listening.is_alive() or seen < len(self._output):
+            found, newline, _ = self._output[seen:].partition("\n")
+            if newline:
+                seen += len(found) + 1
+                yield found
+            else:
+                self._listening.join(0.02)
+
     def _listen(self) -> None:
         with open(self._reader.fileno(), encoding="utf-8", closefd=False) as stream:
-            self._output = stream.read()
+            for line in stream:
+                self._output += line
         self._reader.close()
 
 
-def _run(words: list[str], folder: str, environment: dict[str, str], output: Connection) -> None:
+def _run(words: list[str], folder: str, environment: dict[str, str], output: Connection, before: str) -> None:
     """The life of a command, in its process."""
     os.setsid()
     for number in (1, 2):
@@ -170,6 +185,7 @@ def _run(words: list[str], folder: str, environment: dict[str, str], output: Con
     sys.argv = [str(Path(cli.__file__).parents[1] / "__main__.py"), *words]
     sys.modules["__main__"] = ModuleType("__main__")  # else workers would import pytest, which it was
     util.spawnv_passfds = _fork_of_this  # type: ignore[assignment]
+    exec(before, {})
     cli.main()
 
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from cnnexp.cli.tables import print_rows
+from cnnexp.cli.tables import print_rows, print_table
 from cnnexp.experiment.listener import Listener, RunFacts
 from cnnexp.tracking.environment import without_passwords
 from cnnexp.tracking.ui import is_server, run_page
@@ -21,6 +21,7 @@ from cnnexp.training.events import EpochReport, Status
 
 if TYPE_CHECKING:
     from cnnexp.experiment.result import Result
+    from cnnexp.experiment.seeds_record import SeedsResult
     from cnnexp.settings import TrackingSettings
 
 REFRESH_SECONDS = 0.1  # between two updates of the bar: drawing costs more than a small step
@@ -159,6 +160,27 @@ def say_result(result: Result) -> None:
     if is_server(result.tracking_uri):  # not in the table, which would break a long address into lines
         address = without_passwords(result.tracking_uri).replace("***@", "")
         click.echo(run_page(address, result.experiment_id, result.run_id))
+
+
+def say_seeds(result: SeedsResult) -> None:
+    """Prints a table of the seeds, the sentence of their mean and spread, and how to look or go on."""
+    from cnnexp.experiment.seeds_record import HEADER, rows_of, sentence_of
+
+    print_table(HEADER, rows_of(result), right=HEADER[:-1])
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    if result.outcome.status is not Status.COMPLETED:
+        table.add_row(result.outcome.status.value, escape(result.outcome.reason))
+    if result.finished:
+        table.add_row("found", bold(sentence_of(result)))
+    table.add_row("run", escape(f"{result.run_name}  {result.run_id}"))
+    table.add_row("store", escape(without_passwords(result.tracking_uri)))
+    table.add_row("look", bold(completed("cnnexp ui", result.tracking, "experiment")))
+    if result.outcome.status is not Status.COMPLETED:
+        go_on = f"cnnexp train --resume {result.run_id[:8]}"
+        table.add_row("go on", bold(completed(go_on, result.tracking)))
+    print_rows(table)
 
 
 def completed(command: str, tracking: TrackingSettings, *names: str) -> str:

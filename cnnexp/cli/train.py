@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +18,12 @@ from cnnexp.cli.signals import sigterm_as_ctrl_c
 @click.option(
     "--config", metavar="FILE", help="YAML file of settings; options on the command line win over it."
 )
+@click.option(
+    "--seeds",
+    type=click.INT,
+    metavar="N",
+    help="Train N times, with seeds s, s+1, ... from --seed: a nested run each, and mean and spread of all.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with a run: its id, a unique prefix, its name, or last.")
 @click.option("--from-trial", metavar="STUDY:N", help="Start from the settings of trial N of a study.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the final result only.")
@@ -26,6 +33,7 @@ def train(
     context: click.Context,
     /,
     config: str | None,
+    seeds: int | None,
     resume: str | None,
     from_trial: str | None,
     *,
@@ -37,17 +45,24 @@ def train(
     With no option at all: LeNet on the 1,797 digits that come with scikit-learn, in under a minute.
     """
     given = given_settings(context)
-    from cnnexp.cli.terminal import Terminal, say_result
+    from cnnexp.cli.terminal import Terminal, say_result, say_seeds
 
     with sigterm_as_ctrl_c(), Terminal(quiet=quiet) as terminal:
         import cnnexp
+        from cnnexp.experiment.seeds import is_seeds_run
 
-        result = cnnexp.train(
-            config=Path(config) if config is not None else None,
-            resume=resume,
-            from_trial=from_trial,
-            listener=terminal,
-            **given,
+        path = Path(config) if config is not None else None
+        asked: dict[str, Any] = {"config": path, "resume": resume, "from_trial": from_trial, **given}
+        several = seeds is not None or (
+            resume is not None and is_seeds_run(resume, config=path, settings=given)
         )
-    say_result(result)
+        result = (
+            cnnexp.train_seeds(seeds, listener=terminal, **asked)
+            if several
+            else cnnexp.train(listener=terminal, **asked)
+        )
+    if isinstance(result, cnnexp.Result):
+        say_result(result)
+    else:
+        say_seeds(result)
     sys.exit(result.outcome.exit_code)

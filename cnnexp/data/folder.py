@@ -67,7 +67,7 @@ def find_folder(lookup: Lookup) -> Found:
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise DataError(f"the folder {root} {what}; give --dataset folder:PATH with {LAYOUT}.")
-    tree = scan(root)
+    tree = scan(root, fewest_classes=lookup.fewest_classes)
 
     def decodable(reading: Reading) -> Decodable:
         from cnnexp.data.photos import Photos, common_channels
@@ -82,12 +82,12 @@ def find_folder(lookup: Lookup) -> Found:
     return Found(str(root), decodable, "folder", root, tree.files, names)
 
 
-def scan(root: Path) -> Tree:
+def scan(root: Path, *, fewest_classes: int = 2) -> Tree:
     """Lists the images of a folder and tells their classes and parts."""
     by_part = _parts(root)
     classes = {part: _classes(folders) for part, folders in by_part.items()}
     names = sorted(classes["train"])
-    _check_classes(root, by_part, classes)
+    _check_classes(root, by_part, classes, fewest=fewest_classes)
     files: list[Path] = []
     labels: list[int] = []
     sizes = []
@@ -103,7 +103,7 @@ def scan(root: Path) -> Tree:
 
 def _parts(root: Path) -> dict[str, list[Path]]:
     """Returns the folders of each part: of a plain tree, one part "train" that is the folder itself."""
-    folders = [folder for folder in _folders(root) if next(_images(folder), None) is not None]
+    folders = [folder for folder in _folders(root) if next(images_below(folder), None) is not None]
     words = [PART_WORDS.get(folder.name.lower()) for folder in folders]
     # A class may be called "train": it is a part only where all its siblings are parts and it holds folders.
     if "train" not in words or None in words:
@@ -118,25 +118,26 @@ def _classes(part_folders: list[Path]) -> dict[str, list[Path]]:
     by_class: dict[str, list[Path]] = {}
     for part_folder in part_folders:
         for folder in _folders(part_folder):
-            images = sorted(_images(folder))
+            images = sorted(images_below(folder))
             if images:
                 by_class.setdefault(folder.name, []).extend(images)
     return by_class
 
 
 def _check_classes(
-    root: Path, by_part: dict[str, list[Path]], classes: dict[str, dict[str, list[Path]]]
+    root: Path, by_part: dict[str, list[Path]], classes: dict[str, dict[str, list[Path]]], *, fewest: int
 ) -> None:
     names = sorted(classes["train"])
     if not names:
-        loose = next(_images(root), None)
+        loose = next(images_below(root), None)
         if loose is None:
             raise DataError(
                 f"the folder {root} holds no images ({', '.join(sorted(SUFFIXES))}); lay them as {LAYOUT}."
             )
         raise DataError(f"the folder {root} holds images but no class folders; lay them as {LAYOUT}.")
-    if len(names) == 1:
-        inside = [child.name for child in _folders(root / names[0]) if child.name.lower() in PART_WORDS]
+    nested = by_part == {"train": [root]} and len(names) == 1
+    inside = nested and any(child.name.lower() in PART_WORDS for child in _folders(root / names[0]))
+    if len(names) < fewest or inside:
         hint = f" (or do you mean folder:{root / names[0]}?)" if inside else ""
         raise DataError(
             f"the folder {root} has images of only one class, {names[0]!r}{hint}; "
@@ -155,7 +156,7 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
 
 
-def _images(folder: Path) -> Iterator[Path]:
+def images_below(folder: Path) -> Iterator[Path]:
     """Yields every image below a folder; links are followed, each real folder once."""
     seen: set[str] = set()
     for where, inner, names in os.walk(folder, followlinks=True):

@@ -41,14 +41,7 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
         UnknownNameError: no such data set.
         DataError: it is missing, broken, or a class is missing from a part.
     """
-    entry, argument = _entry(settings.dataset)
-    found = _find(entry, argument, settings, progress)
-    budget = int(settings.memory_budget * psutil.virtual_memory().total)
-    reading = _reading(settings, entry) if found.cacheable else _asked(settings)
-    decoded = decode(
-        settings.dataset, found, reading, budget_bytes=budget, use_cache=settings.cache, progress=progress
-    )
-    _check_bad(decoded, settings)
+    found, decoded = decode_dataset(settings, progress=progress)
     rows = _split(decoded, settings)
     frame, names = decoded.frame, decoded.class_names
     mean, std = _normalization(decoded, rows["train"], settings)
@@ -67,8 +60,43 @@ def load_dataset(settings: DataSettings, *, progress: Progress = silent) -> Imag
             part for part, size in zip(("val", "test"), decoded.part_sizes[1:], strict=True) if not size
         ),
         bad_images=tuple(image for _, image in decoded.bad),
-        notes=_notes(decoded, rows, found, budget),
+        notes=_notes(decoded, rows, found, _budget(settings)),
     )
+
+
+def decode_dataset(
+    settings: DataSettings,
+    *,
+    progress: Progress = silent,
+    fewest_classes: int = 2,
+    refuse_bad: bool = True,
+) -> tuple[Found, Decoded]:
+    """Finds a data set and decodes it whole, before anything is parted; or takes it from the cache.
+
+    Args:
+        settings: which set, and how it is read.
+        progress: called while files are downloaded and images decoded.
+        fewest_classes: a photo folder with fewer is refused.
+        refuse_bad: raise where images cannot be read and the settings do not say to skip them.
+
+    Raises:
+        UnknownNameError: no such data set.
+        DataError: it is missing or broken.
+    """
+    entry, argument = _entry(settings.dataset)
+    found = _find(entry, argument, settings, progress, fewest_classes=fewest_classes)
+    reading = _reading(settings, entry) if found.cacheable else _asked(settings)
+    decoded = decode(
+        settings.dataset,
+        found,
+        reading,
+        budget_bytes=_budget(settings),
+        use_cache=settings.cache,
+        progress=progress,
+    )
+    if refuse_bad:
+        _check_bad(decoded, settings)
+    return found, decoded
 
 
 def find_dataset(settings: DataSettings, *, progress: Progress = silent) -> Found:
@@ -107,9 +135,15 @@ def _entry(dataset: str) -> tuple[DatasetEntry, str]:
     return DATASETS.get(dataset), ""
 
 
-def _find(entry: DatasetEntry, argument: str, settings: DataSettings, progress: Progress) -> Found:
+def _find(
+    entry: DatasetEntry, argument: str, settings: DataSettings, progress: Progress, *, fewest_classes: int = 2
+) -> Found:
     data_dir = Path(settings.data_dir or DEFAULT_DATA_DIR).expanduser()
-    return entry.find(Lookup(data_dir, argument, progress))
+    return entry.find(Lookup(data_dir, argument, progress, fewest_classes))
+
+
+def _budget(settings: DataSettings) -> int:
+    return int(settings.memory_budget * psutil.virtual_memory().total)
 
 
 def _asked(settings: DataSettings) -> Reading:

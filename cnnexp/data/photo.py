@@ -1,4 +1,4 @@
-"""One photo file -> pixels, whatever its kind: rotated, grey, alpha, CMYK, palette, 16 bit, WebP, GIF."""
+"""One photo -> pixels, whatever its kind: rotated, grey, alpha, CMYK, palette, 16 bit, WebP, GIF."""
 
 from __future__ import annotations
 
@@ -37,12 +37,23 @@ def read_photo(path: Path, frame: Frame) -> Pixels:
             # A JPEG decodes at 1/2, 1/4 or 1/8 at a fraction of the cost; twice the goal keeps it sharp.
             side = 2 * max(frame.height, frame.width)
             image.draft(None, (side, side))
-            upright = ImageOps.exif_transpose(image)
-            return _fitted(_plain(upright, frame.channels), frame)
+            return framed(image, frame)
     except MemoryError:
         raise
     except Exception as error:  # a broken file makes decoders raise anything: it is recorded, not swallowed
         raise BadPhotoError(_reason(path, error)) from error
+
+
+def framed(image: Image.Image, frame: Frame) -> Pixels:
+    """Brings an image of any mode and size to a frame, upright; the image is left as it is.
+
+    Returns:
+        uint8 (H, W, C).
+
+    Raises:
+        Exception: whatever its decoder raises where the image is not loaded yet, and broken.
+    """
+    return _fitted(_plain(ImageOps.exif_transpose(image), frame.channels), frame)
 
 
 def is_grey(path: Path) -> bool | None:
@@ -93,6 +104,8 @@ def _fitted(image: Image.Image, frame: Frame) -> Pixels:
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "does not exist"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder"
     if path.stat().st_size == 0:
         return "empty file"
     if isinstance(error, UnidentifiedImageError):

@@ -25,11 +25,15 @@ __all__ = ["DATASETS", "DatasetEntry", "ImageArrays", "Lookup", "register_datase
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Where a data set is looked for, and what followed the colon of `folder:PATH`."""
+    """Where a data set is looked for, and what followed the colon of `folder:PATH`.
+
+    A photo folder with fewer than `fewest_classes` is refused: one class can be inspected, not learned.
+    """
 
     data_dir: Path
     argument: str = ""
     progress: Progress = silent
+    fewest_classes: int = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from cnnexp.errors import TrackingError
+from cnnexp.experiment.assemble import Load
 from cnnexp.experiment.listener import Listener
 from cnnexp.experiment.run import run_experiment
 from cnnexp.experiment.trial import LoadedSets
@@ -20,6 +21,7 @@ from cnnexp.tracking.run import Run
 from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import PARENT, Store
 from cnnexp.training.checkpoint import LAST
+from cnnexp.training.interrupt import Interrupt
 
 CHILD = "child"  # tag: which of its parent's children a run is
 
@@ -38,18 +40,34 @@ class Child:
 
 
 def run_children(
-    parent: Run, children: Sequence[Child], *, store: Store, listener: Listener
+    parent: Run,
+    children: Sequence[Child],
+    *,
+    store: Store,
+    listener: Listener,
+    load: Load | None = None,
+    interrupt: Interrupt | None = None,
 ) -> Iterator[RunRow]:
     """Trains each child and yields its run when it has ended; one that has finished before is only read.
 
     It ends after the first that was interrupted. Children of one data set load it once.
 
+    Args:
+        parent: run that they are children of.
+        children: in order.
+        store: that the runs are in.
+        listener: hears of progress.
+        load: returns the data set, where one is loaded already.
+        interrupt: asks for the end of all, where the caller listens to signals.
+
     Raises:
         UserError: a child's input cannot work.
     """
     before = {row.tags[CHILD]: row for row in children_of(store, parent.id) if CHILD in row.tags}
-    sets = LoadedSets()
+    load = load or LoadedSets().load
     for child in children:
+        if interrupt is not None and interrupt.reason is not None:
+            return
         row = before.get(child.key)
         if row is None or row.status != "FINISHED":
             result = run_experiment(
@@ -58,7 +76,8 @@ def run_children(
                 resume=row.run_id if row is not None and _goes_on(store, row) else None,
                 store=store,
                 tags={PARENT: parent.id, CHILD: child.key},
-                load=sets.load,
+                load=load,
+                interrupt=interrupt,
             )
             row = read_row(store, result.run_id)
         yield row

@@ -14,7 +14,7 @@ from cnnexp.experiment.run import run_experiment
 from cnnexp.settings import Given, Settings, from_environment, read_settings_file, resolve
 from cnnexp.settings.resolve import Schema
 from cnnexp.tracking.opening import absolute_uri
-from cnnexp.tracking.store import open_store
+from cnnexp.tracking.store import Store, open_store
 from cnnexp.training.optimizers import unused_settings
 
 FOLDER = "folder:"
@@ -44,22 +44,54 @@ def train(
     Raises:
         UserError: a setting, the data, the model or the store cannot work as asked; no run is left open.
     """
-    given = {
+    listener = listener or Listener()
+    if resume is None:
+        asked = asked_settings(config=config, from_trial=from_trial, settings=settings)
+        return run_experiment(asked, listener=listener)
+    store, run_id, given = asked_run(resume, config=config, settings=settings)
+    resolved = resumed_settings(store, run_id, given)
+    return run_experiment(with_absolute_paths(resolved), listener=listener, resume=run_id, store=store)
+
+
+def asked_settings(
+    *, config: str | Path | None, from_trial: str | None, settings: Mapping[str, object]
+) -> Settings:
+    """Returns the settings of a new run: of a trial, the environment, the file and keyword arguments.
+
+    Raises:
+        UserError: a name or value is wrong, the file cannot be read, or there is no such trial.
+    """
+    given, from_file = _given(settings), _from_file(config)
+    of_trial = _trial_settings(from_trial, given) if from_trial is not None else {}
+    resolved = with_absolute_paths(resolve(of_trial, from_environment(), from_file, given))
+    _refuse_without_effect(resolved, given)
+    return resolved
+
+
+def asked_run(
+    resume: str, *, config: str | Path | None, settings: Mapping[str, object]
+) -> tuple[Store, str, dict[str, Given]]:
+    """Returns the store and id of the run that is to go on, and what is given now, the store among it.
+
+    Raises:
+        TrackingError: no such run, or several.
+    """
+    given, from_file = _given(settings), _from_file(config)
+    uri = _asked_store(from_environment(), from_file, given)
+    store = open_store(uri, make=False)
+    place = {"tracking_uri": Given(uri, "--tracking-uri")}  # whatever store the run was begun with
+    return store, store.find_run(resume), {**from_file, **given, **place}
+
+
+def _given(settings: Mapping[str, object]) -> dict[str, Given]:
+    return {
         name: value if isinstance(value, Given) else Given(value, f"argument {name}")
         for name, value in settings.items()
     }
-    from_file = read_settings_file(Path(config)) if config is not None else {}
-    listener = listener or Listener()
-    if resume is None:
-        of_trial = _trial_settings(from_trial, given) if from_trial is not None else {}
-        resolved = with_absolute_paths(resolve(of_trial, from_environment(), from_file, given))
-        _refuse_without_effect(resolved, given)
-        return run_experiment(resolved, listener=listener)
-    uri = _asked_store(from_environment(), from_file, given)
-    store = open_store(uri, make=False)
-    run_id = store.find_run(resume)
-    resolved = resumed_settings(store, run_id, {**from_file, **given}).replace(tracking_uri=uri)
-    return run_experiment(with_absolute_paths(resolved), listener=listener, resume=run_id, store=store)
+
+
+def _from_file(config: str | Path | None) -> dict[str, Given]:
+    return read_settings_file(Path(config)) if config is not None else {}
 
 
 def _trial_settings(name: str, given: Mapping[str, Given]) -> dict[str, Given]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from cnnexp import figures
+from cnnexp.data.dataset import Part
 from cnnexp.experiment.assemble import Assembly, batches
 from cnnexp.experiment.convolutions import choices_of
 from cnnexp.experiment.result import TestResult
@@ -57,6 +58,11 @@ def record_start(run: Run, assembly: Assembly) -> None:
 def record_settings(run: Run, assembly: Assembly) -> None:
     """Writes the settings that repeat the run, without passwords, and where and how it is run now."""
     run.log_text(settings_text(assembly.settings), SETTINGS_FILE)
+    record_environment(run)
+
+
+def record_environment(run: Run) -> None:
+    """Writes where and how it is run: command, packages, machine, commit."""
     for name, content in environment.describe().items():
         run.log_text(content, f"environment/{name}")
 
@@ -148,40 +154,76 @@ def test_metrics(test: TestResult) -> dict[str, float]:
 
 def record_test(run: Run, assembly: Assembly, test: TestResult) -> None:
     """Writes the confusion matrix, the per-class table and every prediction of the test part."""
-    names = assembly.dataset.class_names
+    record_predictions(run, test, assembly.dataset.test, assembly.dataset.class_names, folder="test")
+
+
+def record_predictions(
+    run: Run, found: TestResult, part: Part, class_names: Sequence[str], *, folder: str
+) -> None:
+    """Writes what was predicted of a part: confusion matrix, per-class table, every image.
+
+    Args:
+        run: whose files they are.
+        found: labels and probabilities in the part's order.
+        part: whose images were shown.
+        class_names: by label.
+        folder: of the run's files.
+    """
+    matrix_header = ("true \\ predicted", *class_names)
     run.log_text(
-        _csv(("true \\ predicted", *names), _with_names(names, test.matrix)), "test/confusion_matrix.csv"
+        _csv(matrix_header, _with_names(class_names, found.matrix)), f"{folder}/confusion_matrix.csv"
     )
-    report = class_report(test.matrix)
-    columns = (names, report.precision.round(6), report.recall.round(6), report.f1.round(6), report.support)
+    report = class_report(found.matrix)
+    columns = (
+        *(class_names, report.precision.round(6), report.recall.round(6), report.f1.round(6)),
+        report.support,
+    )
     header = ("class", "precision", "recall", "f1", "support")
-    run.log_text(_csv(header, zip(*columns, strict=True)), "test/per_class.csv")
-    confidence = test.probabilities.max(axis=1).round(6)
-    rows = zip(assembly.dataset.test.indices.tolist(), test.labels, test.predicted, confidence, strict=True)
-    run.log_text(_csv(("image", "label", "predicted", "probability"), rows), PREDICTIONS_FILE)
+    run.log_text(_csv(header, zip(*columns, strict=True)), f"{folder}/per_class.csv")
+    confidence = found.probabilities.max(axis=1).round(6)
+    rows = zip(part.indices.tolist(), found.labels, found.predicted, confidence, strict=True)
+    run.log_text(_csv(("image", "label", "predicted", "probability"), rows), f"{folder}/predictions.csv")
 
 
 def record_figures(run: Run, assembly: Assembly, history: Sequence[EpochReport], test: TestResult) -> None:
     """Draws curves, confusion matrices and the most confident mistakes."""
-    what, names = assembly.title, assembly.dataset.class_names
     record_curves(run, assembly, history)
-    low, high = accuracy_interval(test.num_correct, len(test.labels))
+    data = assembly.dataset
+    draw_predictions(run, test, data.test, data.class_names, what=assembly.title, part_name="test")
+
+
+def draw_predictions(
+    run: Run, found: TestResult, part: Part, class_names: Sequence[str], *, what: str, part_name: str
+) -> None:
+    """Draws what was predicted of a part: confusion matrices, per-class figures, most confident mistakes.
+
+    Args:
+        run: whose figures they are.
+        found: labels and probabilities in the part's order.
+        part: whose images were shown.
+        class_names: by label.
+        what: begins every title: model and data set.
+        part_name: of the part, for people.
+    """
+    low, high = accuracy_interval(found.num_correct, len(found.labels))
     interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
-    title = f"{what}: test accuracy {100 * test.accuracy:.1f} % ({interval})"
+    title = f"{what}: {part_name} accuracy {100 * found.accuracy:.1f} % ({interval})"
     for name, normalize in (("confusion_matrix", False), ("confusion_matrix_rates", True)):
         run.log_figure(
-            figures.confusion_matrix(test.matrix, names, title=title, normalize=normalize),
+            figures.confusion_matrix(found.matrix, class_names, title=title, normalize=normalize),
             f"plots/{name}.png",
         )
     title = f"{what}: recall and precision per class, the hardest on top"
-    run.log_figure(figures.per_class(test.matrix, names, title=title), "plots/per_class.png")
-    confidence = test.probabilities.max(axis=1)
-    wrong = np.flatnonzero(test.predicted != test.labels)
+    run.log_figure(figures.per_class(found.matrix, class_names, title=title), "plots/per_class.png")
+    confidence = found.probabilities.max(axis=1)
+    wrong = np.flatnonzero(found.predicted != found.labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:NUM_MISTAKES]
-    images = assembly.dataset.test.read(torch.from_numpy(worst)).numpy()
-    title = f"{what}: {len(wrong)} of {len(test.labels):,} test images mistaken, the most confident first"
+    images = part.read(torch.from_numpy(worst)).numpy()
+    title = (
+        f"{what}: {len(wrong)} of {len(found.labels):,} {part_name} images mistaken, the most confident first"
+    )
     figure = figures.mistakes(
-        images, test.labels[worst], test.predicted[worst], confidence[worst], names, title=title
+        images, found.labels[worst], found.predicted[worst], confidence[worst], class_names, title=title
     )
     run.log_figure(figure, "plots/mistakes.png")
 

@@ -42,6 +42,7 @@ def run_experiment(
     store: Store | None = None,
     tags: Mapping[str, str] | None = None,
     load: Load = load_dataset,
+    interrupt: Interrupt | None = None,
 ) -> Result:
     """Trains, evaluates and records one run.
 
@@ -53,13 +54,14 @@ def run_experiment(
         store: where the run is recorded; else the one that the settings name is opened.
         tags: beside those of the settings; `PARENT` makes it a child of another run.
         load: returns the data set; many runs of one process can share it.
+        interrupt: asks for the end, where the caller listens to signals; else the run listens itself.
 
     Raises:
         UserError: the input cannot work; no run is opened, and a resumed one stays as it was.
     """
     tags = tags or {}
     is_project = PROJECT_RUN in os.environ and resume is None and PARENT not in tags
-    interrupt = Interrupt(parent=STARTED_BY if is_project else None)
+    own = Interrupt(parent=STARTED_BY if is_project else None)
     listener = Guarded(listener)
     store = store or open_store(settings.tracking.tracking_uri)
     with ExitStack() as stack:
@@ -75,7 +77,8 @@ def run_experiment(
         assembly = assemble(settings, listener, load=load, resumes=resume is not None)
         if resume is not None:
             check_resumable(store, resume, assembly)
-        stack.enter_context(interrupt)
+        if interrupt is None:
+            interrupt = stack.enter_context(own)
         if run is None:
             run = _open_run(store, assembly, resume, listener, tags)
             stack.enter_context(closed_truthfully(run))

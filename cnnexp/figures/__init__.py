@@ -9,6 +9,7 @@ from cnnexp.figures.images import mistakes, sample_batch
 from cnnexp.figures.looks import MAPS_A_ROW, MOST_FILTERS, attention, feature_maps, filters
 from cnnexp.figures.network import network_graph
 from cnnexp.figures.per_class import per_class
+from cnnexp.figures.reliability import reliability_diagram
 
 __all__ = [
     "MAPS_A_ROW",
@@ -21,5 +22,6 @@ __all__ = [
     "mistakes",
     "network_graph",
     "per_class",
+    "reliability_diagram",
     "sample_batch",
 ]

@@ -42,21 +42,21 @@ def confusion_matrix(
     image = axes.imshow(values, cmap="Blues", norm=norm, interpolation="nearest")
     axes.spines[:].set_visible(False)
     axes.set(xlabel="Predicted class", ylabel="True class")
-    _name_classes(axes, class_names)
+    name_classes(axes, class_names)
     unit = "% of the true class's images" if normalize else "images"
-    texts = _rates(values, support) if normalize else matrix.astype(str)
+    texts = rate_texts(values, support) if normalize else matrix.astype(str)
     longest = max(2, *(len(text) for text in texts.flat))  # a lone digit, too, needs its height
     size = min(11.0, 0.75 * _SQUARE / len(matrix) / (0.62 * longest))
     if size >= SMALLEST:
         axes.set_title(f"In the cells: {unit}", fontsize=SMALL)
-        _annotate(axes, image.to_rgba(values), texts, size=size)
+        annotate_cells(axes, image.to_rgba(values), texts, size=size)
     else:
         bar = figure.colorbar(image, location="bottom", shrink=0.6, aspect=40, label=unit)
         plain_ticks(bar.ax)
     return figure
 
 
-def _rates(percent: npt.NDArray[np.float64], support: npt.NDArray[np.integer]) -> npt.NDArray[np.str_]:
+def rate_texts(percent: npt.NDArray[np.float64], support: npt.NDArray[np.integer]) -> npt.NDArray[np.str_]:
     """Returns whole percent (K, K) that never round a rare mistake away, nor a class up to perfect."""
     texts = np.char.mod("%.0f", percent)
     texts[(percent > 0) & (percent < 0.5)] = "<1"  # noqa: PLR2004 - would round to 0
@@ -65,15 +65,16 @@ def _rates(percent: npt.NDArray[np.float64], support: npt.NDArray[np.integer]) -
     return texts
 
 
-def _annotate(
+def annotate_cells(
     axes: Axes, colors: npt.NDArray[np.floating], texts: npt.NDArray[np.str_], *, size: float
 ) -> None:
+    """Writes a text (K, K) into each cell, dark or light as its colour, float (K, K, 4), asks for."""
     for (row, column), text in np.ndenumerate(texts):
         color = ink_on(colors[row, column])
         axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
 
 
-def _name_classes(axes: Axes, class_names: Sequence[str]) -> None:
+def name_classes(axes: Axes, class_names: Sequence[str]) -> None:
     """Names rows and columns; many names alternate between both sides, more than that are named in steps."""
     count = len(class_names)
     sides = 1 if count <= _NAMES_PER_SIDE else 2

@@ -24,21 +24,21 @@ _LONGEST_LABEL = 44  # characters
 
 @styled
 def curves_by_value(
-    curves: Mapping[str, tuple[Values, Values]], *, setting: str, about: str, title: str
+    curves: Mapping[str, tuple[Values, Values]], *, about: str, title: str, setting: str = ""
 ) -> Figure:
     """Draws validation loss (left) and accuracy (right): a line per value, with a band of ± 1 sd over seeds.
 
     Args:
         curves: value to (loss, accuracy), each float (seeds, epochs): loss in nats, accuracy in [0, 1].
-        setting: its name.
         about: what lines and bands are.
         title: says the finding.
+        setting: whose values they are; else each is a name by itself.
     """
     figure = new_figure(title, height=3.9 + 0.22 * ((len(curves) - 1) // 6))
     loss, accuracy = figure.subplots(1, 2)
     for number, (value, (losses, accuracies)) in enumerate(curves.items()):
         color, dash = _look(number, len(curves))
-        label = f"{setting} = {shorten(value, 24)}"
+        label = f"{setting} = {shorten(value, 24)}" if setting else shorten(value, 32)
         _band(loss, losses, color=color, dash=dash, label=label)
         _band(accuracy, 100 * accuracies, color=color, dash=dash, label=label)
     for axes, label in (

@@ -138,6 +138,20 @@ def outline_model(name: str, spec: ImageSpec, arguments: Mapping[str, object] | 
     return _tried_or_refused(entry, spec, check_arguments(entry, arguments or {}))
 
 
+def can_take(name: str, spec: ImageSpec, arguments: Mapping[str, object]) -> bool:
+    """Tells whether images are large enough for a model; some milliseconds on the meta device.
+
+    Raises:
+        UserError: the model cannot be built for another reason.
+    """
+    entry = MODELS.get(name)
+    try:
+        _try(entry, spec, check_arguments(entry, arguments))
+    except ImageTooSmallError:
+        return False
+    return True
+
+
 def _tried_or_refused(entry: ModelEntry, spec: ImageSpec, arguments: Mapping[str, Any]) -> nn.Module:
     try:
         return _try(entry, spec, arguments)

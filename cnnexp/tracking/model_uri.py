@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cnnexp.errors import TrackingError
+from cnnexp.tracking.opening import tracking_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,6 +42,19 @@ def run_of_model(client: MlflowClient, uri: str) -> str:
     if version.run_id:
         return str(version.run_id)
     return _source_of(client, (version.source or "").removeprefix("models:/"), uri)
+
+
+def logged_model_of(client: MlflowClient, run_id: str) -> str | None:
+    """Returns the id, `m-...`, of the latest model that a run has logged; None where it has none.
+
+    Raises:
+        TrackingError: no such run, or the store is away.
+    """
+    with tracking_errors(f"the models of run {run_id!r} cannot be read"):
+        outputs = client.get_run(run_id).outputs
+    models = outputs.model_outputs if outputs is not None else []
+    latest = max(models, key=lambda one: one.step, default=None)
+    return None if latest is None else str(latest.model_id)
 
 
 def _version(client: MlflowClient, name: str, rest: str, uri: str) -> ModelVersion:

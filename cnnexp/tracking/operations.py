@@ -100,6 +100,12 @@ def _model(client: MlflowClient, target: Target, operation: Operation) -> None:
     shutil.rmtree(saved, ignore_errors=True)  # the store has it now
 
 
+def _model_input(client: MlflowClient, target: Target, operation: Operation) -> None:
+    from mlflow.entities import LoggedModelInput
+
+    client.log_inputs(target.run_id, models=[LoggedModelInput(operation["model_id"])])
+
+
 def _end(client: MlflowClient, target: Target, operation: Operation) -> None:
     client.set_terminated(target.run_id, operation["status"], operation["time"])
 
@@ -115,5 +121,6 @@ _KINDS: dict[str, Callable[[MlflowClient, Target, Operation], None]] = {
     "artifact": _artifact,
     "dataset": _dataset,
     "model": _model,
+    "model input": _model_input,
     "end": _end,
 }

@@ -114,6 +114,10 @@ class Run:
         """
         self._delivery.send("dataset", name=name, digest=digest, location=location, context=context)
 
+    def log_model_input(self, model_id: str) -> None:
+        """Names a logged model, `m-...`, as an input of the run: it was evaluated, not made, here."""
+        self._delivery.send("model input", model_id=model_id)
+
     def log_text(self, text: str, path: str, *, upload: bool = True) -> None:
         """Writes a text file of the run; without `upload` a server gets it when the run ends."""
         self._write(path, lambda part: part.write_text(text, encoding="utf-8"), upload=upload)

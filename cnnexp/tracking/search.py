@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
 _OWN_RUN = "tags.kind != 'trial'"  # of a study
-_ONE_OF_ALL = {  # condition and order that find the run of a name
+ONE_OF_ALL = {  # condition and order that find the run of a name
     "last": (f"tags.{ownership.PID} != ''", "attributes.start_time DESC"),
     "best": ("attributes.status = 'FINISHED' and tags.kind = 'run'", "metrics.`best/val_accuracy` DESC"),
 }
+_ABOUT_OTHERS = {"evaluation", "comparison"}  # kinds; who says `last` after one means the run it looked at
 _LISTED = 10  # candidates that a message about an ambiguous name shows
+
+
+class AmbiguousRunError(TrackingError):
+    """More than one run is meant; the message lists them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,23 +155,22 @@ def find_run(client: MlflowClient, text: str) -> str:
     if is_model_uri(text):
         return run_of_model(client, text)
     names = experiment_names(client)
-    if text in _ONE_OF_ALL:
-        condition, order = _ONE_OF_ALL[text]
-        found: list[MlflowRun] = client.search_runs(list(names), condition, order_by=[order], max_results=1)
+    if text in ONE_OF_ALL:
+        found = _first(client, list(names), *ONE_OF_ALL[text])
     else:
         found = [run for condition in _conditions(text) for run in _matching(client, list(names), condition)]
     exact = [run for run in found if run.info.run_id == text.lower()]
     unique = {run.info.run_id: run for run in exact or found}
     if len(unique) == 1:
         return str(next(iter(unique)))
-    if not unique and text in _ONE_OF_ALL:
+    if not unique and text in ONE_OF_ALL:
         finished = "" if text == "last" else "finished "
         raise TrackingError(f"there is no {finished}run in this store yet; `cnnexp train` makes the first.")
     if not unique:
         raise TrackingError(f"no run {text!r} in this store; `cnnexp runs` lists what there is.")
     listed = [_line(row_of(run, names)) for run in unique.values()]
     more = ["  …"] if len(listed) > _LISTED else []
-    raise TrackingError(
+    raise AmbiguousRunError(
         "\n".join([f"{text!r} is more than one run; give the id of one:", *listed[:_LISTED], *more])
     )
 
@@ -193,6 +197,19 @@ def _conditions(text: str) -> list[str]:
     if quote is not None:  # MLflow's search has no escape for a name with both marks
         conditions.append(f"attributes.run_name = {quote}{text}{quote}")
     return conditions
+
+
+def _first(client: MlflowClient, experiment_ids: list[str], condition: str, order: str) -> list[MlflowRun]:
+    """Returns the first run that is not about another one; none where there is none."""
+    token = None
+    while True:  # MLflow's search cannot tell a run without a kind from one of another kind
+        page = client.search_runs(
+            experiment_ids, condition, order_by=[order], max_results=_LISTED, page_token=token
+        )
+        found = [run for run in page if run.data.tags.get("kind") not in _ABOUT_OTHERS][:1]
+        token = page.token
+        if found or not token:
+            return found
 
 
 def _matching(client: MlflowClient, experiment_ids: list[str], condition: str) -> list[MlflowRun]:

@@ -6,6 +6,7 @@ it is a pure function of (seed, epoch).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,22 @@ def epoch_of_weights(path: Path) -> int | None:
     except UserError:
         return None
     return int(header["epoch"])
+
+
+def tensors_digest(path: Path) -> str:
+    """Returns `sha256:` and 64 hex digits over every tensor of a checkpoint: its name, kind, shape and bits.
+
+    The history beside them is left out: it holds how long things took.
+
+    Raises:
+        UserError: the file is missing or torn.
+    """
+    tensors, _ = _read(path)
+    sha = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        sha.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        sha.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())  # numpy has no bfloat16
+    return f"sha256:{sha.hexdigest()}"
 
 
 def save_last(

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev, variance
+from statistics import fmean
 from typing import Any
 
-CONFIDENCE = 0.95
+from cnnexp.experiment.statistics import mean_sd, welch
+
 RULE = (
     "Rule: a value's accuracy is its mean over all combinations of the other settings, once per seed; the "
     "best is told from the second where Welch's 95 % t interval of their difference leaves out zero."
@@ -102,8 +103,8 @@ def effect_of(setting: str, cells: Sequence[Cell]) -> Effect:
     if len(by_value) == 1:
         return Effect(setting, by_value, *counts)
     best, second = sorted(by_value, key=lambda value: -fmean(by_value[value]))[:2]
-    difference, interval = welch(by_value[best], by_value[second])
-    return Effect(setting, by_value, *counts, best, second, difference, interval)
+    found = welch(by_value[best], by_value[second])
+    return Effect(setting, by_value, *counts, best, second, found.value, found.interval)
 
 
 def whole_groups(setting: str, cells: Sequence[Cell]) -> tuple[list[dict[Any, Cell]], list[int]]:
@@ -136,27 +137,6 @@ def seeds_of(cells: Sequence[Cell]) -> list[int]:
     return sorted({seed for cell in cells for seed in cell.accuracies})
 
 
-def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
-    """Returns the difference of two means and its 95 % interval; None in place of that for single numbers.
-
-    Source: B. L. Welch, The generalization of "Student's" problem (1947).
-    """
-    difference = fmean(first) - fmean(second)
-    if min(len(first), len(second)) < 2:  # noqa: PLR2004 - a spread needs two
-        return difference, None
-    parts = [variance(one) / len(one) for one in (first, second)]
-    total = sum(parts)
-    if total == 0:
-        return difference, (difference, difference)
-    from scipy.stats import t
-
-    freedom = total**2 / sum(
-        part**2 / (len(one) - 1) for part, one in zip(parts, (first, second), strict=True)
-    )
-    margin = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(total)
-    return difference, (difference - margin, difference + margin)
-
-
 def finding_of(effect: Effect) -> str:
     """Returns what is known of a setting, for a title."""
     name = effect.setting
@@ -187,13 +167,6 @@ def sentence_of(effect: Effect) -> str:
     if effect.by_value and effect.left_out:
         parts.append(f"; {effect.left_out} combination(s) of the others are left out, lacking a value")
     return "".join(parts) + "."
-
-
-def mean_sd(values: Sequence[float]) -> tuple[float, float | None] | None:
-    """Returns mean and sample standard deviation; no sd for one value, None for none."""
-    if not values:
-        return None
-    return fmean(values), stdev(values) if len(values) > 1 else None
 
 
 def text_of(value: object) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.study import StudyDirection
 
+from cnnexp.errors import UserError
+from cnnexp.image_spec import ImageSpec
+from cnnexp.models import can_take
 from cnnexp.settings import Given, Settings, StudySettings, resolve
 from cnnexp.settings.tuning import MEASURED
 from cnnexp.tuning.space import Params, Space
@@ -36,6 +39,7 @@ class Plan:
         workers: how many are asked for, on this machine or on a cluster; None: chosen.
         deadline: time.time() after which no trial starts; None: none.
         is_sweep: every cell of the space is trained with the same seeds; nothing is proposed.
+        spec: of the images, where no candidate says another size; None: not known.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Plan:
     workers: int | None = None
     deadline: float | None = None
     is_sweep: bool = False
+    spec: ImageSpec | None = None
 
     @property
     def directions(self) -> list[StudyDirection]:
@@ -88,6 +93,18 @@ class Plan:
         machine = {"seed": seed, **machine}
         own = {name: Given(value, "the worker") for name, value in machine.items()}
         return resolve(base, self.space.given(params, self.base), own)
+
+    def can_train(self, params: Params) -> bool:
+        """Tells whether a candidate can be trained at all: its values agree, its network takes the images."""
+        try:
+            settings = self.settings_of(params, seed=0)
+            if self.spec is None:
+                return True
+            height, width = settings.data.image_size or (self.spec.height, self.spec.width)
+            spec = replace(self.spec, height=height, width=width)
+            return can_take(settings.network.model, spec, settings.network.model_args)
+        except UserError:
+            return False
 
     def logged(self, params: Mapping[str, Any]) -> dict[str, object]:
         """Returns the params of a trial's run: the same names in every one; a layer that is absent has 0."""

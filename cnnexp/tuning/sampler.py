@@ -46,10 +46,20 @@ class SeededSampler(BaseSampler):
         space: all dimensions are known beforehand.
         ledger: of the study; tells the place of a trial and what was tried.
         seed: of the study.
+        can_train: tells which candidates are worth a trial: too deep a network for small images is not.
     """
 
-    def __init__(self, make: Factory, space: Space, ledger: Ledger, seed: int) -> None:
+    def __init__(
+        self,
+        make: Factory,
+        space: Space,
+        ledger: Ledger,
+        seed: int,
+        *,
+        can_train: Callable[[Params], bool] = lambda _: True,
+    ) -> None:
         self._make, self._space, self._ledger, self._seed = make, space, ledger, seed
+        self._can_train = can_train
         self._distributions = {one.name: distribution(one.range) for one in space.dimensions}
 
     def infer_relative_search_space(
@@ -66,7 +76,7 @@ class SeededSampler(BaseSampler):
         trial: FrozenTrial,
         search_space: Distributions,
     ) -> dict[str, Any]:
-        """Returns a candidate that nobody has tried, if there is one."""
+        """Returns a candidate that nobody has tried and that can be trained, if there is one."""
         if not search_space:
             return {}
         place, tried = self._ledger.place_of(trial), self._tried(trial)
@@ -75,9 +85,11 @@ class SeededSampler(BaseSampler):
             return self._proposal(place, 0, trial)  # the trial takes over an earlier result
         for attempt in range(ATTEMPTS + RANDOM_ATTEMPTS):
             params = self._proposal(place, attempt, trial)
-            if candidate_key(self._space.active(params)) not in tried:
+            active = self._space.active(params)
+            if candidate_key(active) not in tried and self._can_train(active):
                 return params
-        return left[0] if left else params  # chance finds the last cells late
+        # Chance finds the last cells late. Those that cannot be trained are pruned with the reason.
+        return next(filter(self._can_train, left), left[0] if left else params)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -212,7 +212,8 @@ def named(plan: Plan, assembly: Assembly, store: Store) -> Plan:
     if not plan.name:
         digits = short_hash(definition_of(plan, assembly.dataset.digest))
         plan = replace(plan, name=f"{assembly.title.replace(' on ', '-')}-{digits}")
-    return replace(plan, experiment_id=store.experiment_id(plan.base.tracking.experiment))
+    experiment_id = store.experiment_id(plan.base.tracking.experiment)
+    return replace(plan, experiment_id=experiment_id, spec=assembly.dataset.spec)
 
 
 def conduct(

@@ -61,7 +61,7 @@ def load_study(plan: Plan, storage: RDBStorage) -> tuple[Study, Ledger]:
     """
     ledger = CellLedger(plan.wanted) if plan.is_sweep else Ledger()
     factory = sampler_factory(plan.sampler, num_objectives=len(plan.objectives))
-    sampler = SeededSampler(factory, plan.space, ledger, plan.base.training.seed)
+    sampler = SeededSampler(factory, plan.space, ledger, plan.base.training.seed, can_train=plan.can_train)
     pruner = build_pruner(plan.pruner if plan.is_pruned else "none", epochs=plan.base.training.epochs)
     with warnings.catch_warnings(), storage_errors(plan.storage):
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
+from cnnexp.experiment.tables import csv_table, latex_table, markdown_table
 from cnnexp.tuning.compare import Cell, best_first, text_of
 
 Row = list[str]
 MEASURED = ("val accuracy (%)", "seconds", "parameters", "seeds")
-_ESCAPED = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "–": "--",
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-}
 
 
 def header_of(names: Sequence[str]) -> Row:
@@ -39,44 +30,26 @@ def rows_of(names: Sequence[str], cells: Sequence[Cell]) -> list[Row]:
 
 def csv_of(names: Sequence[str], cells: Sequence[Cell]) -> str:
     """Returns the table for programs: mean and sd apart, accuracy in [0, 1], and why cells are empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     measured = ("val_accuracy_mean", "val_accuracy_sd", "seconds_mean", "seconds_sd")
-    writer.writerow([*names, *measured, "parameters", "macs", "seeds", "note"])
+    rows = []
     for cell in best_first(cells):
         numbers = [*(cell.accuracy or (None, None)), *(cell.time or (None, None))]
         sizes = [cell.facts.get("parameters"), cell.facts.get("macs")]
         cells_of_row = ["" if one is None else f"{one:.6g}" for one in numbers]
         whole = ["" if one is None else f"{one:.0f}" for one in sizes]
         values = [text_of(cell.params[name]) for name in names]
-        writer.writerow([*values, *cells_of_row, *whole, len(cell.accuracies), cell.note])
-    return text.getvalue()
+        rows.append([*values, *cells_of_row, *whole, len(cell.accuracies), cell.note])
+    return csv_table([*names, *measured, "parameters", "macs", "seeds", "note"], rows)
 
 
 def markdown_of(names: Sequence[str], cells: Sequence[Cell]) -> str:
     """Returns the table in Markdown."""
-    header, rows = header_of(names), rows_of(names, cells)
-    rule = ["---"] * len(names) + ["---:"] * len(MEASURED)
-    lines = [[_in_markdown(cell) for cell in line] for line in (header, *rows)]
-    return "".join("| " + " | ".join(line) + " |\n" for line in (lines[0], rule, *lines[1:]))
+    return markdown_table(header_of(names), rows_of(names, cells), names=len(names))
 
 
 def latex_of(names: Sequence[str], cells: Sequence[Cell]) -> str:
     r"""Returns the table in LaTeX, for `\usepackage{booktabs}`."""
-    header, *rows = (
-        [_in_latex(cell) for cell in line] for line in (header_of(names), *rows_of(names, cells))
-    )
-    columns = "l" * len(names) + "r" * len(MEASURED)
-    lines = [
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        " & ".join(header) + r" \\",
-        r"\midrule",
-        *(" & ".join(row) + r" \\" for row in rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
+    return latex_table(header_of(names), rows_of(names, cells), names=len(names))
 
 
 def _spread(found: tuple[float, float | None] | None, factor: float, digits: int) -> str:
@@ -84,11 +57,3 @@ def _spread(found: tuple[float, float | None] | None, factor: float, digits: int
         return "–"
     mean, sd = found
     return f"{factor * mean:.{digits}f}" + ("" if sd is None else f" ± {factor * sd:.{digits}f}")
-
-
-def _in_markdown(text: str) -> str:
-    return text.replace("\\", r"\\").replace("|", r"\|").replace("\n", " ")
-
-
-def _in_latex(text: str) -> str:
-    return "".join(_ESCAPED.get(sign, sign) for sign in text)

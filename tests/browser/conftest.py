@@ -1,4 +1,7 @@
-"""One server and one Chromium for all browser tests: three real runs, and the pages as a user sees them."""
+"""One server and one Chromium for all browser tests: three real runs, and the pages as a user sees them.
+
+What a module adds to the store lies in an experiment of its own.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -59,7 +62,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def here(
     chromium: Browser,  # noqa: ARG001 - without a browser there is nothing to do
     tmp_path_factory: pytest.TempPathFactory,
@@ -71,7 +74,7 @@ def here(
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ui(here: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The command that the end of a training names; it starts while the runs are made."""
     with socket.socket() as probe:  # a port that nobody else picks: not a user's 5000, not another worker's
@@ -91,7 +94,7 @@ def ui(here: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.terminate()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def runs(
     here: Path,
     ui: subprocess.Popen[bytes],  # noqa: ARG001 - so that it starts first
@@ -119,7 +122,7 @@ class Served:
         return self.address.partition("/#")[0]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(
     here: Path,
     ui: subprocess.Popen[bytes],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from click.testing import CliRunner
 import cnnexp
 from cnnexp.cli import cli
 from cnnexp.tracking.ui import run_page as address_of_run
+from cnnexp.tracking.ui import ui_page
 from cnnexp.tuning import StudyResult
 from tests.browser.conftest import Served, Visits
 from tests.browser.test_pages import IS_CUT, TABLE_ROWS
@@ -33,17 +33,15 @@ PARAMS = ("lr", "augment", "depth", "widths.1", "widths.2")
 
 
 @pytest.fixture(scope="module")
-def runs(
-    here: Path,
-    ui: subprocess.Popen[bytes],  # noqa: ARG001 - so that it starts first
-) -> StudyResult:
-    """In this module the server's runs are those of a study."""
+def study(here: Path) -> StudyResult:
+    """A study of a few trials, in the store that the server shows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         patch.setenv("CNNEXP_CACHE_DIR", str(here / "cache"))
         return cnnexp.tune(
             trials=TRIALS,
             study=NAME,
+            experiment="studies",
             space=SPACE,
             jobs=1,
             epochs=1,
@@ -53,11 +51,6 @@ def runs(
             log_model=False,
             tracking_uri=f"sqlite:///{here}/mlflow.db",
         )
-
-
-@pytest.fixture
-def study(runs: StudyResult) -> StudyResult:
-    return runs
 
 
 @pytest.fixture
@@ -95,7 +88,7 @@ def test_the_runs_page_shows_the_study_as_one_run_and_unfolds_its_trials(
 def test_best_first_has_the_study_and_not_its_trials(
     served: Served, visit: Visits, study: StudyResult
 ) -> None:
-    page = visit(served.address)
+    page = visit(ui_page(served.base, study.experiment_id))
     wait_for_links(page, [NAME])
     (row,) = page.evaluate(TABLE_ROWS)
     assert study.refit is not None

@@ -92,14 +92,14 @@ def finished(command: list[str], *, code: int = 0, folder: Path | None = None) -
     return output
 
 
-def wait_for(condition: Callable[[], bool], process: Process) -> None:
-    """Waits; where it does not happen nothing of the group is left behind."""
+def wait_for(condition: Callable[[], bool], process: Process, *, every: float = 0.02) -> None:
+    """Asks every so many seconds; where it does not happen nothing of the group is left behind."""
     deadline = time.monotonic() + SECONDS
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:
             kill_group(process)
             raise AssertionError(f"it did not happen in time: {process.communicate()[0]}")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 class Hold:

@@ -99,7 +99,7 @@ def test_a_frozen_worker_is_given_up_and_does_no_harm_when_it_wakes(storage: str
     hold.release()
     (number,) = [one.number for one in trials_of(storage) if record(one).get("pid") == victim]
     # The others train all the rest meanwhile, and wait for this one.
-    wait_for(lambda: is_finished(storage, number), process)
+    wait_for(lambda: is_finished(storage, number), process, every=0.5)  # a look at the storage is dear
     os.kill(victim, signal.SIGCONT)
     output = finish(process)
     assert process.returncode == 0, output

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +13,16 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
+from tests.warm import Command
+
 pytestmark = pytest.mark.usefixtures("ready_store")
 
-COMMAND = """
+BEFORE = """
 import sys
-from cnnexp.cli import main
 from cnnexp.tracking import ui
 ui.ui_command = lambda store, host, port: [sys.executable, *{server}, str(port)]
-main()
 """
-Running = tuple[subprocess.Popen[str], psutil.Process]
+Running = tuple[Command, psutil.Process]
 HEALTHY = ["-m", "http.server", "--bind", "127.0.0.1"]
 SLOW = f"""
 import runpy, sys, time
@@ -38,14 +37,10 @@ def _health(tmp_path: Path) -> None:
     (tmp_path / "health").touch()  # /health is what `cnnexp ui` asks for
 
 
-def start(server: list[str], port: int | None, *options: str) -> subprocess.Popen[str]:
+def start(server: list[str], port: int | None, *options: str) -> Command:
     where = [] if port is None else ["--port", str(port)]
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMAND.format(server=server), "ui", "--no-browser", *where, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = ["ui", "--no-browser", *where, *options]
+    return Command(words, Path.cwd(), dict(os.environ), BEFORE.format(server=server))
 
 
 def free_port() -> int:
@@ -55,13 +50,14 @@ def free_port() -> int:
         return port
 
 
-def printed_page(process: subprocess.Popen[str]) -> str:
+def printed_page(process: Command) -> str:
     """The address that is printed once the page answers."""
-    assert process.stdout is not None
-    lines = ["", process.stdout.readline()]
-    while lines[-1] not in ("Ctrl-C ends it.\n", ""):
-        lines.append(process.stdout.readline())
-    return lines[-2]
+    said: list[str] = []
+    for line in process.lines():
+        if line == "Ctrl-C ends it.":
+            return said[-1]
+        said.append(line)
+    pytest.fail("\n".join(said))
 
 
 @pytest.fixture
@@ -77,9 +73,9 @@ def running() -> Iterator[Running]:
         server.kill()
 
 
-def output(process: subprocess.Popen[str]) -> str:
+def output(process: Command) -> str:
     try:
-        return "".join(process.communicate(timeout=30))
+        return process.communicate(timeout=30)[0]
     finally:
         process.kill()
 
@@ -128,7 +124,7 @@ def test_two_that_are_started_at_once_take_two_ports() -> None:
         pages = [printed_page(process) for process in both]
     finally:
         for process in both:
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
         said = [output(process) for process in both]
     assert all(page.startswith("http://127.0.0.1:5") for page in pages), (pages, said)
     assert len(set(pages)) == 2
@@ -153,7 +149,7 @@ def test_the_ui_opens_at_a_study_and_knows_those_there_are(ready_store: str) -> 
     )
     process = start(HEALTHY, free_port(), "--study", "it's a/b")
     page = printed_page(process)
-    process.terminate()
+    process.send_signal(signal.SIGTERM)
     output(process)
     assert f"/#/experiments/{mine}/runs?" in page
-    assert page.endswith("viewStateShareKey=cnnexp-study-it_s_a_b\n")
+    assert page.endswith("viewStateShareKey=cnnexp-study-it_s_a_b")

@@ -49,11 +49,16 @@ def plan(asked: Mapping[str, Any] | None = None, *, base: Settings | None = None
 
 
 def in_memory(
-    kind: str = "tpe", over: Space | None = None, *, seed: int = 0, pruner: str = "none"
+    kind: str = "tpe",
+    over: Space | None = None,
+    *,
+    seed: int = 0,
+    pruner: str = "none",
+    can_train: Callable[[Params], bool] = lambda _: True,
 ) -> tuple[optuna.Study, Ledger]:
     """A study without a file."""
     ledger = Ledger()
-    sampler = SeededSampler(sampler_factory(kind), over or space(SMALL), ledger, seed)
+    sampler = SeededSampler(sampler_factory(kind), over or space(SMALL), ledger, seed, can_train=can_train)
     study = optuna.create_study(
         sampler=sampler, direction="maximize", pruner=build_pruner(pruner, epochs=9), study_name="s"
     )

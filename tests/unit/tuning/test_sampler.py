@@ -3,13 +3,15 @@ from __future__ import annotations
 import optuna
 import pytest
 
+from cnnexp.image_spec import ImageSpec
 from cnnexp.tuning.sampler import derived_seed, sampler_factory, suggested
 from cnnexp.tuning.space import Params, candidate_key
 from cnnexp.tuning.storage import StudyError
-from tests.unit.tuning.plans import SMALL, in_memory, one_trial, space
+from tests.unit.tuning.plans import SMALL, in_memory, one_trial, plan, space
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 FAST = ["tpe", "random", "qmc", "nsga2"]
+DEEP = {"depth": "1..3", "widths": "8,9", "kernel_size": "3,5"}  # too much for 8×8 images
 MIXED = {"depth": "1..3", "widths": "8,16", "lr": None, "batch_size": None}
 
 
@@ -27,6 +29,17 @@ def test_no_candidate_comes_twice_before_all_have_come(kind: str) -> None:
     seen = [candidate_key(one_trial(study, ledger, over, value_of)) for _ in range(9)]
     assert set(seen) == {candidate_key(cell) for cell in over.cells()}
     assert candidate_key(one_trial(study, ledger, over, value_of)) in seen  # nothing new is left
+
+
+@pytest.mark.parametrize("kind", FAST)
+def test_candidates_that_cannot_be_trained_are_not_proposed_while_others_are_left(kind: str) -> None:
+    made = plan(DEEP, spec=ImageSpec(1, 8, 8, 10))
+    study, ledger = in_memory(kind, made.space, can_train=made.can_train)
+    possible = [cell for cell in made.space.cells() if made.can_train(cell)]
+    assert 0 < len(possible) < made.space.num_cells()
+    proposed = [one_trial(study, ledger, made.space) for _ in range(len(possible) + 1)]
+    assert all(map(made.can_train, proposed[:-1]))
+    assert not made.can_train(proposed[-1])  # it is pruned, with the reason
 
 
 @pytest.mark.parametrize("kind", FAST)

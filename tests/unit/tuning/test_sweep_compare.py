@@ -7,9 +7,8 @@ from itertools import product
 from typing import Any
 
 import pytest
-from scipy import stats
 
-from cnnexp.tuning.compare import Cell, Effect, best_first, effect_of, sentence_of, welch, whole_groups
+from cnnexp.tuning.compare import Cell, Effect, best_first, effect_of, sentence_of, whole_groups
 
 
 def cell(params: Mapping[str, Any], *accuracies: float | None) -> Cell:
@@ -121,18 +120,6 @@ def test_one_failed_seed_costs_its_combination_not_a_seed_of_all() -> None:
     cells[0] = cell(cells[0].params, 0.4, 0.5, None)
     groups, seeds = whole_groups("lr", cells)
     assert (len(groups), seeds) == (3, [0, 1, 2])
-
-
-def test_welch_is_that_of_scipy() -> None:
-    first, second = (0.71, 0.74, 0.70, 0.77), (0.66, 0.69, 0.61)
-    expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
-    _, interval = welch(first, second)
-    assert interval == pytest.approx((expected.low, expected.high))
-
-
-def test_seeds_without_spread_have_an_interval_of_no_width() -> None:
-    difference, interval = welch((0.5, 0.5), (0.4, 0.4))
-    assert interval == (difference, difference)
 
 
 def test_cells_that_were_not_trained_stand_last() -> None:

@@ -1,0 +1,99 @@
+"""What several trainings with different seeds can tell: a mean with its spread, the difference of two.
+
+Numbers only; scipy does the tests. It is imported where it is used, for its import takes a second.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Numbers of one kind, one a seed.
+
+    Attributes:
+        values: in the order they were given.
+        mean: of them.
+        sd: sample standard deviation; None for a single one.
+        interval: 95 % t interval of the mean; None for a single one.
+    """
+
+    values: tuple[float, ...]
+    mean: float
+    sd: float | None
+    interval: tuple[float, float] | None
+
+    def text(self, factor: float = 1.0, digits: int = 3) -> str:
+        """Returns `0.873 ± 0.004`, without the sd where there is none."""
+        found = f"{factor * self.mean:.{digits}f}"
+        return found if self.sd is None else f"{found} ± {factor * self.sd:.{digits}f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The difference of two means.
+
+    Attributes:
+        value: first minus second.
+        interval: 95 %, by Welch's t; None where one of the two is a single number.
+        p: of the hypothesis that it is zero; None likewise.
+    """
+
+    value: float
+    interval: tuple[float, float] | None = None
+    p: float | None = None
+
+
+def spread_of(values: Sequence[float], *, share: bool = False) -> Spread:
+    """Returns mean, sd and 95 % t interval of one number or more.
+
+    Args:
+        values: one a seed.
+        share: they lie in [0, 1]: so does the interval.
+    """
+    found = mean_sd(values)
+    assert found is not None, "no values"
+    mean, sd = found
+    if sd is None or sd == 0:
+        return Spread(tuple(values), mean, sd, None if sd is None else (mean, mean))
+    from scipy.stats import t
+
+    low, high = t.interval(CONFIDENCE, len(values) - 1, loc=mean, scale=sd / math.sqrt(len(values)))
+    if share:
+        low, high = max(0.0, low), min(1.0, high)
+    return Spread(tuple(values), mean, sd, (float(low), float(high)))
+
+
+def mean_sd(values: Sequence[float]) -> tuple[float, float | None] | None:
+    """Returns mean and sample standard deviation; no sd for one value, None for none."""
+    if not values:
+        return None
+    return fmean(values), stdev(values) if len(values) > 1 else None
+
+
+def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
+    """Returns the difference of two means with its 95 % interval and p.
+
+    Source: B. L. Welch, The generalization of "Student's" problem (1947).
+    """
+    difference = fmean(first) - fmean(second)
+    if min(len(first), len(second)) < 2:  # noqa: PLR2004 - a spread needs two
+        return Difference(difference)
+    if len({*first}) == len({*second}) == 1:  # no spread at all: scipy would divide by it
+        return Difference(difference, (difference, difference), float(difference == 0))
+    from scipy.stats import ttest_ind
+
+    with (
+        warnings.catch_warnings()
+    ):  # one of the two may have no spread: exact enough, scipy warns all the same
+        warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
+        found = ttest_ind(first, second, equal_var=False)
+    interval = found.confidence_interval(CONFIDENCE)
+    return Difference(difference, (float(interval.low), float(interval.high)), float(found.pvalue))

@@ -1,0 +1,113 @@
+"""Charts of a page: drawn as SVG that takes the page's ink and ground, or as they were recorded."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from markupsafe import Markup
+
+from cnnexp.errors import TrackingError
+from cnnexp.results.recorded import Recorded
+from cnnexp.results.report.elements import Figure
+from cnnexp.results.report.thumbnails import uri_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawn
+
+Epochs = Sequence[Mapping[str, float]]
+MOST_OVERLAID = 12  # curves that one chart can tell apart
+# Text stays text: it can be read aloud and found, and the file is a tenth of one with outlines of letters.
+_AS_TEXT: dict[str, Any] = {"svg.fonttype": "none", "svg.hashsalt": "cnnexp"}
+_NO_NOTE = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def learning_curves(epochs: Epochs, *, best_epoch: int, monitor: str) -> Figure:
+    """Draws loss and accuracy of a run by epoch, train and validation."""
+    from cnnexp import figures  # matplotlib is half a second
+
+    drawn = figures.learning_curves(epochs, best_epoch=best_epoch, monitor=monitor, title="")
+    last = epochs[-1]
+    alt = (
+        f"Loss and accuracy over {len(epochs)} epochs; the last has training loss {last['train_loss']:.4f} "
+        f"and accuracy {100 * last['train_accuracy']:.2f} %, validation loss {last['val_loss']:.4f} and "
+        f"accuracy {100 * last['val_accuracy']:.2f} %."
+    )
+    return Figure("learning_curves", alt, _svg(drawn, "curves"))
+
+
+def overlaid_curves(runs: Mapping[str, Epochs], *, about: str) -> Figure | None:
+    """Draws validation loss and accuracy of several runs; None where none has finished an epoch.
+
+    Args:
+        runs: name to epochs, in the order of their importance; the first twelve are drawn.
+        about: what the runs are.
+    """
+    from cnnexp.figures.sweep import curves_by_value
+
+    series = {
+        name: tuple(np.array([[row[part] for row in epochs]]) for part in ("val_loss", "val_accuracy"))
+        for name, epochs in list(runs.items())[:MOST_OVERLAID]
+        if epochs
+    }
+    if not series:
+        return None
+    lines = {name: (loss, accuracy) for name, (loss, accuracy) in series.items()}
+    drawn = curves_by_value(lines, setting="run", about=about, title="")
+    alt = f"Validation loss and accuracy by epoch of {', '.join(lines)}."
+    return Figure("overlaid_curves", alt, _svg(drawn, "overlaid"))
+
+
+def spread_curves(seeds: Sequence[Epochs]) -> Figure | None:
+    """Draws validation loss and accuracy as the mean of several seeds with a band of one sd.
+
+    Seeds that ended early end the curve: a mean over the others would favour those that went on.
+    """
+    from cnnexp.figures.sweep import curves_by_value
+
+    seeds = [one for one in seeds if one]
+    if not seeds:
+        return None
+    length = min(map(len, seeds))
+    loss, accuracy = (
+        np.array([[row[part] for row in one[:length]] for one in seeds])
+        for part in ("val_loss", "val_accuracy")
+    )
+    about = f"mean and ± 1 sd of {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
+    drawn = curves_by_value({str(len(seeds)): (loss, accuracy)}, setting="seeds", about=about, title="")
+    alt = f"Validation loss and accuracy over {length} epochs: {about}."
+    return Figure("spread_curves", alt, _svg(drawn, "spread"))
+
+
+def recorded_figure(recorded: Recorded, path: str, *, alt: str) -> Figure | None:
+    """Returns a figure that a run recorded (PNG); None where it has none of that name."""
+    with suppress(TrackingError):
+        content = recorded.file(path).read_bytes()
+        return Figure(path.rsplit("/", 1)[-1].removesuffix(".png"), alt, uri=uri_of(content, "png"))
+    return None
+
+
+def _svg(drawn: Drawn, name: str) -> Markup:
+    """Returns a figure as an element whose dark lines and texts have the colour of the page's text.
+
+    Args:
+        drawn: by `cnnexp.figures`.
+        name: goes before its ids, for several drawings share a page.
+    """
+    from matplotlib import style
+
+    from cnnexp.figures.style import INK
+
+    content = io.StringIO()
+    with style.context(_AS_TEXT):
+        drawn.savefig(content, format="svg", transparent=True, metadata=_NO_NOTE)
+    text = content.getvalue()
+    text = text[text.index("<svg") :].replace(INK.lower(), "currentColor").replace(INK, "currentColor")
+    text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(r'<svg ([^>]*?)width="[^"]*" ', r"<svg \1", text, count=1)
+    text = re.sub(r'<svg ([^>]*?)height="[^"]*" ', r"<svg \1", text, count=1)
+    return Markup(text)

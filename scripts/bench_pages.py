@@ -1,0 +1,74 @@
+"""How long a report and a comparison take beyond their imports, and how large a report becomes.
+
+Whole processes; what is subtracted is a process that imports what the command imports and does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.bench_process import run_python
+from scripts.bench_rounds import Ratio, interleaved, ratio, timed
+
+TRIALS, COMPARED = 40, 20
+REPORT_SECONDS, COMPARE_SECONDS, MEGABYTES = 10.0, 5.0, 10.0
+# What both commands load before they do anything of their own.
+IMPORTS = (
+    *("cnnexp.cli.terminal", "cnnexp.results.recorded", "cnnexp.tracking.store", "cnnexp.figures"),
+    *("cnnexp.data.load", "mlflow.store.tracking.sqlalchemy_store", "jinja2", "markdown_it"),
+)
+COMPARED_RUNS = """
+import cnnexp
+for seed in range({count}):
+    cnnexp.train(model="mlp", epochs=1, seed=seed, run_name=f"run-{{seed}}", figures="none",
+                 log_model=False, tracking_uri={uri!r})
+"""
+
+
+def run_report(folder: Path, rounds: int) -> list[Ratio]:
+    """Times the report of a study of 40 trials, and weighs that of 10,000 test images of 10 classes."""
+    store = _store(folder)
+    quick = ("--epochs", "1", "--fraction", "0.3", "--quiet")
+    _cnnexp(folder, "tune", "--trials", str(TRIALS), "--study", "forty", *quick, *store)
+    beyond = _beyond_imports(folder, ("report", "forty", *store), rounds)
+    train = ("train", "--dataset", "fashion-mnist", "--epochs", "1", "--run-name", "fashion", "--quiet")
+    _cnnexp(folder, *train, *store)
+    page = folder / "fashion.html"
+    _cnnexp(folder, "report", "fashion", "-o", str(page), "--force", *store)
+    size = page.stat().st_size / 1e6
+    one = [1.0] * rounds
+    return [
+        ratio(f"report: seconds beyond imports, {TRIALS} trials", beyond, one, at_most=REPORT_SECONDS),
+        ratio("report: MB, 10 classes, 10,000 test images", [size], [1.0], at_most=MEGABYTES),
+    ]
+
+
+def run_compare(folder: Path, rounds: int) -> list[Ratio]:
+    """Times the comparison of 20 runs."""
+    store = _store(folder)
+    run_python(("-c", COMPARED_RUNS.format(count=COMPARED, uri=store[1])), folder)
+    names = [f"run-{seed}" for seed in range(COMPARED)]
+    beyond = _beyond_imports(folder, ("compare", *names, *store), rounds)
+    name = f"compare: seconds beyond imports, {COMPARED} runs"
+    return [ratio(name, beyond, [1.0] * rounds, at_most=COMPARE_SECONDS)]
+
+
+def _beyond_imports(folder: Path, command: Sequence[str], rounds: int) -> list[float]:
+    imports = ("-c", "; ".join(f"import {name}" for name in IMPORTS))
+    seconds = interleaved(
+        {
+            command[0]: timed(lambda: _cnnexp(folder, *command)),
+            "imports": timed(lambda: run_python(imports, folder)),
+        },
+        rounds,
+    )
+    return [whole - part for whole, part in zip(seconds[command[0]], seconds["imports"], strict=True)]
+
+
+def _cnnexp(folder: Path, *words: str) -> None:
+    run_python(("-m", "cnnexp", *words), folder)
+
+
+def _store(folder: Path) -> tuple[str, str]:
+    return "--tracking-uri", f"sqlite:///{folder}/mlflow.db"
