@@ -30,8 +30,15 @@ QUICKLY = {
     "sweep": [*QUICK, *A_FIFTH, "--seeds", "1", "--jobs", "1"],
     "show": ["--no-measure"],
     "data inspect": ["--no-labels", "--force"],
+    "experiment": [
+        *("--quick", "--seeds", "1", "--threads", "1"),
+        *("--override", "epochs=1", "--override", "fraction=0.02", "--override", "figures=none"),
+    ],
 }
+NEEDS_FASHION_MNIST = {"fashion-mnist", "s1", "my.yaml"}
+NO_SETS = "needs CIFAR-10, or a minute; tests/unit/published runs a small file of the same form"
 ELSEWHERE = {
+    **dict.fromkeys(("s0", "s2", "s3", "s4"), NO_SETS),
     "ui": "the browser tests start it",
     "folder:new-photos": "tests/unit/results/test_evaluate.py evaluates other photos",
     "cache": "it would clear the cache other tests read",
@@ -79,7 +86,7 @@ def test_every_command_of_a_page_works(page: Path) -> None:
     for command in commands(page):
         if ELSEWHERE.keys() & set(command):
             continue
-        if "fashion-mnist" in command and not Path("/usr/share/datasets/fashion-mnist").is_dir():
+        if NEEDS_FASHION_MNIST & set(command) and not Path("/usr/share/datasets/fashion-mnist").is_dir():
             pytest.skip("needs the package dataset-fashion-mnist")
         quick = QUICKLY.get(" ".join(command[:2]), QUICKLY.get(command[0], []))
         if command[:2] == ["train", "--resume"]:
