@@ -83,9 +83,11 @@ def ui(here: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "cnnexp", "ui", "--no-browser", "--port", port]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     with (here / TERMINAL).open("w") as file:
-        process = subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, env=environment, cwd=here, preexec_fn=_heed_ctrl_c
-        )
+        was = signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # in the background Ctrl-C is ignored, and inherited
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment, cwd=here)
+        signal.signal(signal.SIGINT, was)
     try:
         yield process
         children = psutil.Process(process.pid).children(recursive=True)
@@ -94,11 +96,6 @@ def ui(here: Path) -> Iterator[subprocess.Popen[bytes]]:
         assert not [child for child in children if child.is_running()], "a server is left behind"
     finally:
         process.terminate()
-
-
-def _heed_ctrl_c() -> None:
-    """Tests that run in the background have inherited that Ctrl-C is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
