@@ -225,9 +225,9 @@ def _first_of(file: ExperimentFile, role: str, place: Mapping[str, Given], liste
             return name
     rest = [arm.name for arm in file.experiment.arms if arm.data != role]
     leave_out = f' Without it: --arms "{",".join(rest)}".' if rest else ""
-    way_out = wanted.way_out or f"or give other data in its place: --dataset {role}=folder:PATH."
+    way_out = wanted.way_out or f"Or give other data in its place: --dataset {role}=folder:PATH."
     raise DataError(
-        f"{file.name} needs {wanted.what}:{refused or ' no such set ships;'} {way_out}{leave_out}"
+        f"{file.name} needs {wanted.what}:{refused or ' none ships with cnnexp.'} {way_out}{leave_out}"
     )
 
 

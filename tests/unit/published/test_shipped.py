@@ -95,7 +95,9 @@ def test_what_cannot_be_asked_for_is_refused(request_: Mapping[str, Any], senten
 
 
 def test_photos_that_must_be_given_are_asked_for_with_the_way() -> None:
-    with pytest.raises(UserError, match=r"s0 needs 1,358 colour photos .*--dataset folder:PATH"):
+    with pytest.raises(
+        UserError, match=r"s0 needs 1,358 colour photos .*: none ships .*Give .*--dataset folder:PATH"
+    ):
         make_plan(read_experiment(shipped()["s0"]), Request(), Listener())
 
 
