@@ -2,7 +2,7 @@
 PYTHON ?= python
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench
+.PHONY: help check test bench site
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -17,3 +17,6 @@ test:  ## the whole suite
 
 bench:  ## training speed against a plain DataLoader and against the compute floor
 	$(PYTHON) scripts/bench_training.py
+
+site:  ## the documentation site, into docs/_build/html (pip install -e ".[docs]")
+	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html

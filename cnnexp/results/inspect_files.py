@@ -93,7 +93,7 @@ def _pairs(found: Inspection) -> Figure:
     # What crosses parts or has two labels harms most; sorting keeps exact before near, the likest first.
     pairs = sorted(exact + nearly, key=lambda pair: -sum(differs(found, pair[:2])))[:MOST_SHOWN]
     captions = [f"{_places(found, one, other)}\n{kind}" for one, other, kind in pairs]
-    title = f"{found.name}: {len(exact):,} exact copies, {len(near):,} pairs that are nearly the same"
+    title = f"{found.name}: exact copies: {len(exact):,}; pairs that are nearly the same: {len(near):,}"
     first, second = (found.images(np.array([pair[side] for pair in pairs])) for side in (0, 1))
     if len(pairs) < len(exact) + len(nearly):
         title += f"; {len(pairs)} shown"
