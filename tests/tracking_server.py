@@ -15,15 +15,16 @@ START_SECONDS = 90  # a first start on a slow machine
 
 
 @contextmanager
-def serving(database: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Serves a store; yields its address and its process."""
+def serving(database: Path, port: int = 5400) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Serves a store, on that port where it is free; yields its address and its process."""
     log = database.with_name("server.log")
     with ExitStack() as stack:
-        port = stack.enter_context(reserved_port(preferred=5400))
+        port = stack.enter_context(reserved_port(preferred=port))
         base = f"http://127.0.0.1:{port}"
         output = stack.enter_context(log.open("wb"))
         process = subprocess.Popen(
             ui_command(f"sqlite:///{database}", "127.0.0.1", port),
+            cwd=database.parent,  # where it keeps files: the same when it is started again
             env=ui_environment(),
             stdout=output,
             stderr=output,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import webbrowser
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from functools import partial
 
 import click
 
+from cnnexp.cli.signals import end_like_ctrl_c
 from cnnexp.errors import UserError
 
 EXPERIMENT = "cnnexp"
@@ -63,7 +63,7 @@ def _serve(store_uri: str, page: Callable[[str], str], *, host: str, port: int, 
 
     base = ui_address(host, port)
     click.echo(f"Starting MLflow's UI on {store_uri} ...")
-    _end_like_ctrl_c()
+    end_like_ctrl_c()
     # A session of its own keeps Ctrl-C from the server, which would answer with a traceback; we end it below.
     command = ui_command(store_uri, host, port)
     process = subprocess.Popen(command, env=ui_environment(), start_new_session=True)
@@ -77,14 +77,6 @@ def _serve(store_uri: str, page: Callable[[str], str], *, host: str, port: int, 
     finally:
         process.terminate()
         process.wait()
-
-
-def _end_like_ctrl_c() -> None:
-    """SIGTERM, and SIGHUP of a closed terminal, would end us without our `finally`: the server would stay."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # `nohup` ignores it
-            signal.signal(number, signal.default_int_handler)
 
 
 def _show(page: str, *, browser: bool) -> None:

@@ -164,7 +164,7 @@ class Experiment:
         uri = None
         if self.assembly.settings.tracking.log_model:
             uri = record.record_model(self.run, self.assembly, once, best_epoch)
-        if uri is None:  # a logged model has brought them to the run
+        else:  # a logged model brings them to the run
             self.run.log_metrics(once)
         if self._draws:
             record.record_figures(self.run, self.assembly, history, test)

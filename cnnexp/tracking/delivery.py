@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnexp.tracking.opening import brief
-from cnnexp.tracking.operations import Operation, Target, perform
+from cnnexp.tracking.operations import TRIED, Operation, Target, perform
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,12 +42,21 @@ class Delivery:
         self._target = target
         self._on_problem = on_problem
         self._told: set[str] = set()
+        self._folder = target.folder
         self._file = target.folder / UNSENT
+        self._has_kept = False  # by this process; the disk may have refused it
         self._unsent: list[Operation] = _read(self._file)
         self._away = False
         self._hold = hold
         self._sent = time.monotonic()
         self._gathered: Operation | None = None
+        self.sent: Counter[str] = Counter()  # operations by kind
+        self.problem = ""  # the last one, in somebody else's words
+
+    @property
+    def left(self) -> int:
+        """How many operations wait to be sent."""
+        return len(self._unsent)
 
     @property
     def is_complete(self) -> bool:
@@ -55,7 +66,35 @@ class Delivery:
     @property
     def has_end(self) -> bool:
         """True where the run's end is among what waits: its process has ended as it should."""
-        return any(operation["kind"] == "end" for operation in self._unsent)
+        return self.end_time is not None
+
+    @property
+    def end_time(self) -> int | None:
+        """When the run ended, in ms, where its end is among what waits."""
+        return next((one["time"] for one in reversed(self._unsent) if one["kind"] == "end"), None)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other processes from sending what is left of this run, and knows what they have sent."""
+        from filelock import FileLock
+
+        if not self._folder.is_dir():
+            yield
+            return
+        lock = FileLock(self._folder.with_name(f"{self._folder.name}.lock"))
+        try:
+            lock.acquire()
+        except (OSError, NotImplementedError):  # a disk that is full, read-only, or cannot lock
+            yield
+            return
+        try:
+            if not self._has_kept:
+                self._unsent = _read(self._file)
+            yield
+        finally:
+            if self.is_complete:  # who waits for this file finds nothing to send
+                Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
     def send(self, kind: str, **arguments: object) -> Operation | None:
         """Sends one operation, or keeps it for the end; never raises for a store that fails.
@@ -129,13 +168,15 @@ class Delivery:
         try:
             perform(self._client, self._target, operation)
         except Exception as error:  # MLflow lets through what its stores, requests and the disk raise
-            self._away = not _is_refusal(error)
+            self._away, self.problem = not _is_refusal(error), brief(error)
             where = f"what was not sent is kept in {self._file}"
             self.tell("store", f"tracking failed ({brief(error)}); training goes on, and {where}.")
             return False
+        self.sent[operation["kind"]] += 1
         return True
 
     def _keep(self, operation: Operation) -> None:
+        self._has_kept = operation[TRIED] = True
         if operation["kind"] == "artifact" and operation in self._unsent:
             return  # a file is sent as it then is: once is enough
         self._unsent.append(operation)

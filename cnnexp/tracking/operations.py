@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
+    from mlflow.entities import LoggedModel, Metric
 
 Operation = dict[str, Any]
 Measurement = tuple[str, float, int, int]  # name, value, time in ms, step
 
+TRIED = "tried"  # of an operation: it may have arrived, wholly or in part
 _DIGEST_LIMIT = 36  # MLflow's
+_SAVED = "cnnexp.saved"  # tag of a logged model: the folder that it was saved in, another one each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +73,23 @@ def _dataset(client: MlflowClient, target: Target, operation: Operation) -> None
 
 
 def _model(client: MlflowClient, target: Target, operation: Operation) -> None:
-    """Makes a logged model of a saved one; tried again after a failure, it goes on with the same model."""
+    """Makes a logged model of a saved one; tried again, also by another process, it is the same model."""
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
     saved = target.folder / operation["path"]
-    if "model_id" not in operation:
-        logged = client.create_logged_model(
-            target.experiment_id,
-            name=operation["name"],
-            source_run_id=target.run_id,
-            params=operation["params"],
-        )
-        operation["model_id"] = logged.model_id
-    model_id: str = operation["model_id"]
+    begun = _begun_model(client, target, operation)
+    if begun is not None and begun.status == "READY":  # all of it arrived, and nobody could note that
+        shutil.rmtree(saved, ignore_errors=True)
+        return
+    logged = begun or client.create_logged_model(
+        target.experiment_id,
+        name=operation["name"],
+        source_run_id=target.run_id,
+        params=operation["params"],
+        tags={_SAVED: operation["path"]},
+    )
+    operation["model_id"] = model_id = logged.model_id
     model = Model.load(str(saved / "MLmodel"))
     model.model_id, model.run_id = model_id, target.run_id
     model.artifact_path = client.get_logged_model(model_id).artifact_location
@@ -98,6 +103,16 @@ def _model(client: MlflowClient, target: Target, operation: Operation) -> None:
     client.log_outputs(target.run_id, [LoggedModelOutput(model_id, operation["step"])])
     client.finalize_logged_model(model_id, "READY")
     shutil.rmtree(saved, ignore_errors=True)  # the store has it now
+
+
+def _begun_model(client: MlflowClient, target: Target, operation: Operation) -> LoggedModel | None:
+    """Returns what an earlier try has made, which may have been killed; None at the first try."""
+    if not operation.get(TRIED):
+        return None
+    found: list[LoggedModel] = client.search_logged_models(
+        [target.experiment_id], f"tags.`{_SAVED}` = '{operation['path']}'"
+    )
+    return next((one for one in found if one.source_run_id == target.run_id), None)
 
 
 def _model_input(client: MlflowClient, target: Target, operation: Operation) -> None:

@@ -7,6 +7,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 DESCRIPTION = "mlflow.note.content"
 STATUS = "cnnexp.status"
 REASON = "cnnexp.reason"
+FINISHED = "cnnexp.finished"  # when it last ended as it should, in ms
 MODEL_FOLDER = "unsent-model-"  # a saved model waits here until the store has it
 _TAG_LIMIT = 5000  # characters of any tag's value that every MLflow store takes
 
@@ -39,6 +41,23 @@ _MLFLOW_STATUS = {
     Status.INTERRUPTED: "KILLED",
     Status.FAILED: "FAILED",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What came of sending what was left of a run.
+
+    Attributes:
+        sent: operations by kind: batch, artifact, model, ...
+        left: operations that still wait.
+        had_ended: its end was among them.
+        why: what is left, or why nothing was sent; empty where all arrived.
+    """
+
+    sent: Mapping[str, int]
+    left: int
+    had_ended: bool
+    why: str
 
 
 class Run:
@@ -169,7 +188,7 @@ class Run:
             example: uint8 (n, C, H, W), n at least 2.
             class_names: K names, by label.
             params: shown with the model.
-            metrics: shown with the model, and in the run.
+            metrics: shown with the model, and in the run, also where the model cannot be logged.
             step: the epoch it is of.
             extra_metadata: kept with the class names, in types that YAML can hold.
 
@@ -178,6 +197,7 @@ class Run:
         """
         from cnnexp.tracking.logged_model import save_model
 
+        measured = _measurements(metrics, 0)  # at step 0 MLflow draws a bar with its value, not a lone dot
         folder = self.folder / f"{MODEL_FOLDER}{name}-{_now()}"
         try:
             save_model(
@@ -186,46 +206,73 @@ class Run:
         except Exception as error:  # a user's own network can fail to trace in any way; its training counts
             shutil.rmtree(folder, ignore_errors=True)
             self._delivery.tell("model", f"the model could not be saved in MLflow's format ({brief(error)}).")
+            self._delivery.send("batch", metrics=measured)
             return None
         sent = self._delivery.send(
             "model",
             path=folder.name,
             name=name,
             params={key: str(value) for key, value in params.items()},
-            metrics=_measurements(metrics, 0),  # at step 0 MLflow draws a bar with its value, not a lone dot
+            metrics=measured,
             step=step,
         )
-        return None if sent is None else f"models:/{sent['model_id']}"
+        if sent is None:  # not now, or never; those of one time are one for MLflow, should both arrive
+            self._delivery.send("batch", metrics=measured)
+            return None
+        return f"models:/{sent['model_id']}"
 
     def finish(self, outcome: Outcome) -> None:
         """Closes the run; sends what could not be sent before, once.
 
         A remote store gets every file of the folder, which then is removed; what it does not take stays here.
         """
-        self._publish_rest()
-        self.set_tags({STATUS: outcome.status.value, REASON: outcome.reason})
-        self._delivery.send("end", status=_MLFLOW_STATUS[outcome.status], time=_now())
-        self._deliver_last()
+        with self._delivery.alone():  # `cnnexp sync` may look for runs whose end was kept
+            self._publish_rest()
+            now = _now()
+            self.set_tags({STATUS: outcome.status.value, REASON: outcome.reason, FINISHED: str(now)})
+            self._delivery.send("end", status=_MLFLOW_STATUS[outcome.status], time=now)
+            self._deliver_last()
 
     def deliver_left(self) -> bool:
         """Sends what the run's process, which is gone, could not; returns whether it had ended as it should.
 
         The folder of a run that had not stays where it is: its last checkpoint may be nowhere else.
         """
-        had_ended = self._delivery.has_end
-        if had_ended:
-            self._deliver_last()
-        else:
-            self._delivery.deliver_backlog()
+        with self._delivery.alone():
+            had_ended = self._delivery.has_end
+            if had_ended:
+                self._deliver_last()
+            else:
+                self._delivery.deliver_backlog()
         return had_ended
+
+    def deliver_all(self, ask: Callable[[int | None], str]) -> Delivered:
+        """Sends all that the run's process could not, its files included; then a remote run's folder goes.
+
+        Args:
+            ask: told when the run has ended, in ms, where its end is among what is left; answers why nothing
+                may be sent now, or the empty string.
+        """
+        delivery = self._delivery
+        with delivery.alone():
+            end = delivery.end_time
+            refusal = ask(end)
+            if not refusal:
+                if end is None:
+                    self._publish_rest()
+                self._deliver_last()
+            problem = f"{delivery.left} operations were not taken ({delivery.problem})"
+            why = refusal or ("" if delivery.is_complete else problem)
+            return Delivered(dict(delivery.sent), delivery.left, end is not None, why)
 
     def take_up(self, tags: Mapping[str, str]) -> None:
         """Marks a run of the store as running here, and sends what its last process could not."""
-        self._client.update_run(self.id, status="RUNNING")
-        self._delivery.deliver_backlog(skip=("end",))
-        # Files of a remote run may lie below the folder of its past, which is not always this one.
-        place = {} if self._is_local else {FOLDER: str(self.folder.parents[1])}
-        self.set_tags({**tags, **place})
+        with self._delivery.alone():
+            self._client.update_run(self.id, status="RUNNING")
+            self._delivery.deliver_backlog(skip=("end",))
+            # Files of a remote run may lie below the folder of its past, which is not always this one.
+            place = {} if self._is_local else {FOLDER: str(self.folder.parents[1])}
+            self.set_tags({**tags, **place})
 
     def _deliver_last(self) -> None:
         self._delivery.deliver_backlog()
@@ -242,7 +289,7 @@ class Run:
             return
         for file in sorted(self.folder.rglob("*")):
             path = file.relative_to(self.folder)
-            is_ours = path.name == UNSENT or path.parts[0].startswith(MODEL_FOLDER)
+            is_ours = path.name.startswith((UNSENT, ".")) or path.parts[0].startswith(MODEL_FOLDER)
             if (
                 not is_ours
                 and file.is_file()

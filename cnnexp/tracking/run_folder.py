@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
 
+RUNS = "cnnexp-runs"  # holds the folders of runs whose files a server keeps
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """The folder in which a run's files are written first.
@@ -65,7 +68,7 @@ def folder_of(run: MlflowRun) -> RunFolder:
         return RunFolder(run_id, Path(url2pathname(parts.path)), is_local=True)
     if parts.scheme == "" or len(parts.scheme) == 1:  # one letter is a Windows drive
         return RunFolder(run_id, Path(uri), is_local=True)
-    below = Path("cnnexp-runs") / run_id
+    below = Path(RUNS) / run_id
     tags = run.data.tags
     if ownership.is_here(tags):
         left = Path(tags.get(ownership.FOLDER, "")) / below

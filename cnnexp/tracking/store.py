@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PARENT = "mlflow.parentRunId"  # tag: makes a run the child of another
 _ABOUT = "Runs of cnnexp: image classification. Open **Views** above for *best first* and *curves*."
-_DIED = "its process ended without a word"
+DIED = "its process ended without a word"
 
 
 def open_store(tracking_uri: str | None = None, *, make: bool = True) -> Store:
@@ -92,7 +92,7 @@ class Store:
             dead = [run for run in running if not ownership.is_alive(run.data.tags)]
             killed = [run.info.run_id for run in dead if not self._left_run(run).deliver_left()]
             for run_id in killed:
-                self._kill(run_id, _DIED)
+                self._kill(run_id, DIED)
         return killed
 
     def has_run(self, run_id: str) -> bool:

@@ -54,7 +54,7 @@ def compose(store: Store, subject: Subject, *, moved: Mapping[str, str], progres
         run = view_of(recorded, moved=moved, progress=progress)
     else:
         run = head_of(recorded)
-    if kind in STUDIES and not has_trained:
+    if kind == "study" and not has_trained:  # a sweep looks for no best network
         missing.append("No network was trained with the best settings (--no-refit): none is shown.")
     html = render(subject.name, _subtitle(recorded, kind), groups=groups, run=run, missing=missing)
     return Page(html, (*missing, *run.missing))

@@ -18,7 +18,13 @@ CLASSES = ("cat", "dog")
 
 
 def made_run(
-    wrong: Sequence[int], *, images: int = 400, seed: int = 0, digest: str = "sha256:aa", **params: Any
+    wrong: Sequence[int],
+    *,
+    images: int = 400,
+    seed: int = 0,
+    digest: str = "sha256:aa",
+    params: Mapping[str, object] | None = None,
+    **settings: Any,
 ) -> Recorded:
     """Returns a run that has all test images right but some.
 
@@ -27,8 +33,10 @@ def made_run(
         images: in the test part.
         seed: its param.
         digest: of its data.
-        **params: further ones.
+        params: further ones.
+        **settings: likewise.
     """
+    params = {**(params or {}), **settings}
     labels = np.arange(images) % 2
     predicted = labels.copy()
     predicted[list(wrong)] ^= 1

@@ -114,7 +114,7 @@ def test_runs_are_grouped_by_a_setting_and_other_differences_are_said() -> None:
 
 
 def test_a_model_argument_is_grouped_by_without_its_prefix() -> None:
-    alone = [Group(str(k), (made_run([], **{"model.kernel_size": k}),)) for k in (5, 3, 11)]
+    alone = [Group(str(k), (made_run([], params={"model.kernel_size": k}),)) for k in (5, 3, 11)]
     assert [one.label for one in grouped_by(alone, "kernel-size")] == [
         "kernel_size=3",
         "kernel_size=5",

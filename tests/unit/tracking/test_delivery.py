@@ -51,6 +51,7 @@ class FakeClient:
 
 
 AWAY = MlflowException("API request to http://h failed with exception connection refused", INTERNAL_ERROR)
+ENDED = "cnnexp.status+cnnexp.reason+cnnexp.finished"
 DONE = Outcome(Status.COMPLETED, "3 epochs")
 
 
@@ -108,7 +109,7 @@ def test_backlog_is_delivered_at_the_end_in_order(client: FakeClient, run: Run, 
         "data/epochs.csv",
         "kind",
         "loss@2",
-        "cnnexp.status+cnnexp.reason",
+        ENDED,
         "FINISHED",
     ]
     assert not run.folder.exists()
@@ -163,7 +164,7 @@ def test_refused_operation_does_not_hold_up_the_others(
     run.log_epoch(1, {"bad%name": 1.0})
     run.log_epoch(1, {"loss": 0.5})
     run.finish(DONE)
-    assert client.taken == ["loss@1", "cnnexp.status+cnnexp.reason", "FINISHED"]
+    assert client.taken == ["loss@1", ENDED, "FINISHED"]
     assert len(unsent(run)) == 1
     assert len(problems) == 1
 
@@ -178,7 +179,7 @@ def test_resumed_run_sends_what_its_past_could_not_but_not_its_end(
         stream.write('{"kind": "batch", "met')  # the disk was full
     client.fault = None
     opened(client, run.folder, problems).take_up({"cnnexp.status": "running"})
-    assert client.taken == ["RUNNING", "loss@1", "cnnexp.status+cnnexp.reason", "cnnexp.status+cnnexp.folder"]
+    assert client.taken == ["RUNNING", "loss@1", ENDED, "cnnexp.status+cnnexp.folder"]
     assert not (run.folder / "unsent.jsonl").exists()
 
 
@@ -195,7 +196,7 @@ def test_remote_folder_goes_when_all_of_it_is_delivered(client: FakeClient, run:
         b"weights"
     )  # written by training, published by nobody
     run.finish(DONE)
-    assert client.taken == ["a.txt", "checkpoint.safetensors", "cnnexp.status+cnnexp.reason", "FINISHED"]
+    assert client.taken == ["a.txt", "checkpoint.safetensors", ENDED, "FINISHED"]
     assert not run.folder.exists()
 
 

@@ -1,0 +1,107 @@
+"""The models that runs have logged, and MLflow's registry of those that have a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cnnexp.errors import TrackingError
+from cnnexp.tracking.opening import tracking_errors
+from cnnexp.tracking.store import Store
+
+_MODELS = "models:/"
+_NAME = re.compile(r"(?!m-)[^/:@'\"\s][^/:@'\"]*")  # another would not be found again by a URI
+_ALIAS = re.compile(r"(?!latest$|v\d+$)[\w-]+", re.ASCII | re.IGNORECASE)  # those two mean versions
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version of a registered model.
+
+    Attributes:
+        name: of the model.
+        version: counted from 1.
+        is_new: False where this very model was registered before.
+        before: the version that the alias meant until now; None where it meant none, or this one.
+    """
+
+    name: str
+    version: int
+    is_new: bool
+    before: int | None
+
+
+def logged_model(store: Store, run_id: str) -> str:
+    """Returns the URI of the model that a run has logged, `models:/m-...`; of several the last.
+
+    Raises:
+        TrackingError: it has logged none; the sentence says what to do.
+    """
+    with tracking_errors(f"the model of run {run_id!r} cannot be looked for"):
+        run = store.client.get_run(run_id)
+        outputs = run.outputs.model_outputs if run.outputs else []
+        for output in sorted(outputs, key=lambda one: one.step, reverse=True):
+            if str(store.client.get_logged_model(output.model_id).status) == "READY":
+                return f"{_MODELS}{output.model_id}"
+    raise TrackingError(
+        f"run {run.info.run_name} ({run_id}) has no logged model; train it anew with --log-model true, or "
+        "use its weights with `cnnexp predict` and `cnnexp export`."
+    )
+
+
+def register_model(store: Store, run_id: str, name: str, *, alias: str | None) -> Registered:
+    """Gives the model of a run a name in the registry of its store, and an alias to the version.
+
+    Args:
+        store: where the run is.
+        run_id: of the run.
+        name: made where it is missing; a model that has it already keeps its version.
+        alias: moved to this version; None moves none.
+
+    Raises:
+        TrackingError: the run has no logged model, or a name or alias cannot be.
+    """
+    _check(name, alias)
+    uri = logged_model(store, run_id)
+    with tracking_errors(f"the model of run {run_id!r} cannot be registered"):
+        client = store.client
+        models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
+        model = models[0] if models else client.create_registered_model(name)
+        versions = client.search_model_versions(f"name = '{name}'")
+        same = next((one for one in versions if one.source == uri), None)
+        with _default_store(store.uri):
+            version = same or client.create_model_version(
+                name, uri, run_id, model_id=uri.removeprefix(_MODELS)
+            )
+        if alias is not None:
+            client.set_registered_model_alias(name, alias, version.version)
+    number = int(version.version)  # which comes as a text or a number
+    before = int(model.aliases.get(alias, number))
+    return Registered(name, number, is_new=same is None, before=before if before != number else None)
+
+
+@contextmanager
+def _default_store(uri: str) -> Iterator[None]:
+    """MLflow's registry in a database looks for `models:/m-...` in the default store, and made one for it."""
+    import mlflow
+
+    was_set: bool = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+    before = mlflow.get_tracking_uri() if was_set else None
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None: the default
+
+
+def _check(name: str, alias: str | None) -> None:
+    if not _NAME.fullmatch(name):
+        raise TrackingError(
+            f"a model cannot be named {name!r}: leave out / : @ and quotes, and do not begin with m-."
+        )
+    if alias is not None and not _ALIAS.fullmatch(alias):
+        raise TrackingError(
+            f"--alias {alias!r}: use letters, digits, - and _; latest, v1, v2 and so on mean versions."
+        )
