@@ -49,7 +49,7 @@ def leave_out_unwritten(_app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def leave_stars(_app: Sphinx, _context: object, lines: list[str]) -> None:
-    """Shows the stars of a help text as they are, such as those of photos/**/*.jpg; within `code` they stay."""
+    """Shows the stars of a help text, such as photos/**/*.jpg, as they are; within `code` they stay."""
     for number, line in enumerate(lines):
         pieces = line.split("`")
         pieces[::2] = (piece.replace("*", r"\*") for piece in pieces[::2])
