@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # its parts lie beside it
 
-from scripts.bench_rounds import Ratio, machine
+from scripts.bench_rounds import Ratio, conclude, machine
 
 CaseRunner = Callable[[Path, int], list[Ratio]]
 CASES = {
@@ -63,10 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.cases:
         with tempfile.TemporaryDirectory(prefix="cnnexp-bench-") as folder:
             ratios += runner(name)(Path(folder), options.rounds)
-    print(f"\nmedians over {options.rounds} rounds:")
-    for one in ratios:
-        print(one)
-    return 0 if all(one.is_met for one in ratios) else 1
+    return conclude(ratios, f"{options.rounds} rounds")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -104,3 +104,11 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "-"
+
+
+def conclude(ratios: Sequence[Ratio], conditions: str) -> int:
+    """Prints a line per ratio; returns 1 where a target is missed: a script's exit code."""
+    print(f"\nmedians over {conditions}:")
+    for one in ratios:
+        print(one)
+    return 0 if all(one.is_met for one in ratios) else 1

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # its parts lie beside it
 
-from scripts.bench_rounds import Ratio, machine
+from scripts.bench_rounds import Ratio, conclude, machine
 
 CaseRunner = Callable[[Path, int, float], list[Ratio]]
 
@@ -96,10 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.cases:
         with tempfile.TemporaryDirectory(prefix="cnnexp-bench-") as folder:
             ratios += CASES[name](Path(folder), options.rounds, options.fraction)
-    print(f"\nmedians over {options.rounds} rounds, fraction {options.fraction:g}:")
-    for one in ratios:
-        print(one)
-    return 0 if all(one.is_met for one in ratios) else 1
+    return conclude(ratios, f"{options.rounds} rounds, fraction {options.fraction:g}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ import optuna
 
 from cnnexp.tuning.ledger import record_of
 from scripts.bench_process import HERE, run_python
-from scripts.bench_rounds import Ratio, interleaved, machine, ratio, timed
+from scripts.bench_rounds import Ratio, conclude, interleaved, machine, ratio, timed
 
 SECONDS_OF_A_TRIAL = 2.0
 LENET = ("--model", "lenet", "--space", "lr=1e-3..1e-2:log", "--pruner", "none", "--no-refit")
@@ -194,10 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(name, flush=True)
         with tempfile.TemporaryDirectory(prefix="cnnexp-bench-") as folder:
             ratios += CASES[name](Path(folder), options.rounds, options.trials)
-    print(f"\nmedians over {options.rounds} rounds, {options.trials} trials:")
-    for one in ratios:
-        print(one)
-    return 0 if all(one.is_met for one in ratios) else 1
+    return conclude(ratios, f"{options.rounds} rounds, {options.trials} trials")
 
 
 if __name__ == "__main__":

@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from cnnexp import figures
 from cnnexp.data.photo import BadPhotoError, read_photo
 from cnnexp.data.reading import Frame
-from cnnexp.errors import DataError, TrackingError, UnknownNameError, UserError
+from cnnexp.errors import DataError, UnknownNameError
 from cnnexp.experiment.assemble import Assembly, assemble
 from cnnexp.experiment.listener import Listener
-from cnnexp.experiment.resume import resumed_settings
+from cnnexp.experiment.resume import best_weights, resumed_settings
 from cnnexp.models.looking import convolutions, feature_maps, first_filters, grad_cam
 from cnnexp.plugins import load_plugin
 from cnnexp.settings import Given
 from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import open_store
-from cnnexp.training.checkpoint import BEST, epoch_of_weights, load_weights
+from cnnexp.training.checkpoint import load_weights
 
 MOST_LAYERS = 6  # of which feature maps are drawn
 NUM_OF_TEST_PART = 12  # images drawn at the end of a run
@@ -67,16 +67,7 @@ def open_trained(run: str, *, tracking_uri: str | None, data_dir: str | None, li
     run_id = store.find_run(run)
     given = {} if data_dir is None else {"data_dir": Given(data_dir, "--data-dir")}
     settings = resumed_settings(store, run_id, given).replace(device="cpu")
-    try:
-        weights = store.fetch(run_id, BEST)
-    except TrackingError as error:
-        raise UserError(
-            f"run {run_id} has no weights to look at ({error}); a run of `cnnexp train` keeps them, "
-            "a trial of a study does not."
-        ) from error
-    epoch = epoch_of_weights(weights)
-    if epoch is None:
-        raise UserError(f"the weights {weights} cannot be read; train the run anew.")
+    weights, epoch = best_weights(store, run_id)
     for plugin in settings.plugins.plugin:
         load_plugin(plugin)
     assembly = assemble(settings, listener, resumes=True)

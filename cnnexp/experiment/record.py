@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -18,6 +16,7 @@ from cnnexp.data.dataset import Part
 from cnnexp.experiment.assemble import Assembly, batches
 from cnnexp.experiment.convolutions import choices_of
 from cnnexp.experiment.result import TestResult
+from cnnexp.experiment.tables import csv_table
 from cnnexp.models import layer_table
 from cnnexp.settings import Settings, write_settings
 from cnnexp.tracking import environment
@@ -118,7 +117,7 @@ def record_epochs(run: Run, history: Sequence[EpochReport]) -> None:
 
     It is written anew after every epoch; a server gets it once, when the run ends.
     """
-    table = _csv(history[0].as_dict(), (report.as_dict().values() for report in history))
+    table = csv_table(history[0].as_dict(), (report.as_dict().values() for report in history))
     run.log_text(table, EPOCHS_FILE, upload=False)
 
 
@@ -171,7 +170,7 @@ def record_predictions(
     """
     matrix_header = ("true \\ predicted", *class_names)
     run.log_text(
-        _csv(matrix_header, _with_names(class_names, found.matrix)), f"{folder}/confusion_matrix.csv"
+        csv_table(matrix_header, _with_names(class_names, found.matrix)), f"{folder}/confusion_matrix.csv"
     )
     report = class_report(found.matrix)
     columns = (
@@ -179,10 +178,10 @@ def record_predictions(
         report.support,
     )
     header = ("class", "precision", "recall", "f1", "support")
-    run.log_text(_csv(header, zip(*columns, strict=True)), f"{folder}/per_class.csv")
+    run.log_text(csv_table(header, zip(*columns, strict=True)), f"{folder}/per_class.csv")
     confidence = found.probabilities.max(axis=1).round(6)
     rows = zip(part.indices.tolist(), found.labels, found.predicted, confidence, strict=True)
-    run.log_text(_csv(("image", "label", "predicted", "probability"), rows), f"{folder}/predictions.csv")
+    run.log_text(csv_table(("image", "label", "predicted", "probability"), rows), f"{folder}/predictions.csv")
 
 
 def record_figures(run: Run, assembly: Assembly, history: Sequence[EpochReport], test: TestResult) -> None:
@@ -300,11 +299,3 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _with_names(names: Sequence[str], matrix: Iterable[Iterable[int]]) -> Iterable[list[object]]:
     return ([name, *row] for name, row in zip(names, matrix, strict=True))
-
-
-def _csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from cnnexp.errors import DataError, Fault, SettingsError, UserError
+from cnnexp.errors import DataError, Fault, SettingsError, TrackingError, UserError
 from cnnexp.experiment.assemble import Assembly
 from cnnexp.experiment.record import DATASET_FILE, SETTINGS_FILE, read_json
 from cnnexp.settings import Given, Settings, read_settings_file, resolve
 from cnnexp.tracking.store import Store
-from cnnexp.training.checkpoint import BEST, LAST, read_progress
+from cnnexp.training.checkpoint import BEST, LAST, epoch_of_weights, read_progress
 from cnnexp.training.judges import best_of
 
 # What may differ in a resumed run without making it another experiment.
@@ -69,3 +70,22 @@ def check_resumable(store: Store, run_id: str, assembly: Assembly) -> None:
         raise UserError(
             f"run {run_id} is complete: it has all {len(history)} epochs; give more --epochs to go on."
         )
+
+
+def best_weights(store: Store, run_id: str) -> tuple[Path, int]:
+    """Returns the file of a run's best weights, and their epoch.
+
+    Raises:
+        UserError: the run has none, or they cannot be read.
+    """
+    try:
+        weights = store.fetch(run_id, BEST)
+    except TrackingError as error:
+        raise UserError(
+            f"run {run_id} has no model: {error} A run of `cnnexp train` keeps its best weights, a trial of "
+            "a study does not."
+        ) from error
+    epoch = epoch_of_weights(weights)
+    if epoch is None:
+        raise UserError(f"the weights {weights} cannot be read; train the run anew.")
+    return weights, epoch

@@ -10,12 +10,12 @@ from torch import nn
 from cnnexp.data.normalize import Normalize
 from cnnexp.data.permute import PermutePixels
 from cnnexp.data.reading import Frame
-from cnnexp.errors import TrackingError, UserError
+from cnnexp.experiment.resume import best_weights
 from cnnexp.image_spec import ImageSpec
 from cnnexp.models import MODELS, build_model, check_arguments
 from cnnexp.plugins import load_plugin
 from cnnexp.results.recorded import Recorded
-from cnnexp.training.checkpoint import BEST, epoch_of_weights, load_weights
+from cnnexp.training.checkpoint import load_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,7 @@ def rebuild(recorded: Recorded) -> Rebuilt:
         UserError: it has no weights, they cannot be read, or its plug-in or model is gone.
     """
     settings, data = recorded.settings, recorded.data
-    try:
-        weights = recorded.file(BEST)
-    except TrackingError as error:
-        raise UserError(
-            f"run {recorded.label} has no model: {error} A run of `cnnexp train` keeps its best weights, a "
-            "trial of a study does not."
-        ) from error
-    epoch = epoch_of_weights(weights)
-    if epoch is None:
-        raise UserError(f"the weights {weights} cannot be read; train the run anew.")
+    weights, epoch = best_weights(recorded.store, recorded.run_id)
     for plugin in settings.plugins.plugin:
         load_plugin(plugin)
     spec = ImageSpec(*data.image, len(data.class_names))

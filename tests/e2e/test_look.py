@@ -66,7 +66,7 @@ def test_a_run_is_looked_at_as_it_was_trained(client: MlflowClient) -> None:
     (artifacts(client.get_run(result.run_id)) / "checkpoints" / "best.safetensors").unlink()
     refused = CliRunner().invoke(cli, ["look", "last", "test:0"])
     assert isinstance(refused.exception, UserError)
-    assert "has no weights to look at" in str(refused.exception)
+    assert "has no model" in str(refused.exception)
 
 
 def test_a_network_without_convolutions_has_filters_and_a_sentence(client: MlflowClient) -> None:
