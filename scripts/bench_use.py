@@ -39,7 +39,7 @@ class Case:
 
 
 CASES = (
-    Case("decoding is slower", (1280, 960), 150, {"model": "lenet", "image_size": (64, 64)}),
+    Case("decoding is slower", (2000, 1500), 200, {"model": "lenet", "image_size": (64, 64)}),
     Case(
         "the pass is slower",
         (160, 120),
