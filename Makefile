@@ -19,4 +19,4 @@ bench:  ## training speed against a plain DataLoader and against the compute flo
 	$(PYTHON) scripts/bench_training.py
 
 site:  ## the documentation site, into docs/_build/html (pip install -e ".[docs]")
-	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	$(PYTHON) -m sphinx -q -E -W --keep-going -b html docs docs/_build/html

@@ -36,6 +36,8 @@ PAGES = Path(__file__).parent
 def setup(app: Sphinx) -> None:
     """Registers what follows."""
     app.connect("source-read", leave_out_unwritten)
+    for what in ("description", "options", "arguments"):
+        app.connect(f"sphinx-click-process-{what}", leave_stars)
 
 
 def leave_out_unwritten(_app: Sphinx, docname: str, source: list[str]) -> None:
@@ -44,3 +46,11 @@ def leave_out_unwritten(_app: Sphinx, docname: str, source: list[str]) -> None:
         lines = source[0].splitlines()
         kept = [line for line in lines if not line.endswith("*") or any(PAGES.glob(f"{line}.md"))]
         source[0] = "\n".join(kept)
+
+
+def leave_stars(_app: Sphinx, _context: object, lines: list[str]) -> None:
+    """Shows the stars of a help text, such as photos/**/*.jpg, as they are; within `code` they stay."""
+    for number, line in enumerate(lines):
+        pieces = line.split("`")
+        pieces[::2] = (piece.replace("*", r"\*") for piece in pieces[::2])
+        lines[number] = "`".join(pieces)

@@ -173,6 +173,7 @@ class Command:
 def _run(words: list[str], folder: str, environment: dict[str, str], output: Connection, before: str) -> None:
     """The life of a command, in its process."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit "ignored"
     for number in (1, 2):
         os.dup2(output.fileno(), number)
     output.close()

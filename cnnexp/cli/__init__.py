@@ -23,6 +23,8 @@ COMMANDS = {
     "tune": "Search settings and model arguments; every trial is a nested run.",
     "sweep": "Train every combination of some values with several seeds, and compare.",
     "studies": "List studies, or delete one with its runs.",
+    "experiments": "List the published experiments that ship as files.",
+    "experiment": "Run one, and set its figures beside the published ones.",
     "runs": "List recent runs with their best values.",
     "compare": "Compare runs: what differs, which is better, and whether that can be told.",
     "report": "Write a run, a study or an experiment as one page to hand in.",

@@ -157,7 +157,12 @@ def suspected_labels(
     """
     names = [[shorten(name, _LONGEST_NAME) for name in of] for of in (labels, says)]
     captions = [
-        f"labelled {label},\nlooks like {other}\n({100 * share:.0f} %)"
+        f"labelled {label},\nlooks like {other}\n({_percent(share)})"
         for label, other, share in zip(*names, probabilities, strict=True)
     ]
     return image_grid(images, captions, title=title, columns=6, nothing="No label is contradicted.")
+
+
+def _percent(share: float) -> str:
+    """Returns whole percent; a classifier is never quite sure."""
+    return ">99 %" if share >= 0.995 else f"{100 * share:.0f} %"  # noqa: PLR2004 - would round to 100

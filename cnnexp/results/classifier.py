@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cnnexp.data.dataset import BadImage
 from cnnexp.data.photo import BadPhotoError
-from cnnexp.data.reading import Pixels
+from cnnexp.data.reading import Frame, Pixels
 from cnnexp.errors import DataError
 from cnnexp.results.pixels import AnImage, pixels_of, single_images
 from cnnexp.results.rebuild import Rebuilt, rebuild
@@ -31,6 +31,7 @@ from cnnexp.training.compute import Compute, find_compute
 
 BATCH_BYTES = 2 << 20  # of decoded images: a batch of every worker lies in memory at once
 MOST_IN_A_BATCH = 64
+SHARES = 8  # batches of every worker, at least: with one or two the others wait for who has the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,17 @@ class Classifier:
     Args:
         rebuilt: from what the run recorded.
         compute: on what it computes.
+
+    Attributes:
+        module: uint8 images (N, C, H, W) -> probabilities (N, K).
+        class_names: by label, K.
+        frame: the shape that every image is brought to, and how.
     """
 
     def __init__(self, rebuilt: Rebuilt, compute: Compute) -> None:
         self.run_id, self.run_name = rebuilt.run_id, rebuilt.run_name
         self.class_names, self.frame, self.spec = rebuilt.class_names, rebuilt.frame, rebuilt.spec
-        self._module = rebuilt.classifier().to(compute.device).to(memory_format=compute.memory_format)
+        self.module = rebuilt.classifier().to(compute.device).to(memory_format=compute.memory_format)
         self._device = compute.device
         on_gpu = compute.device.type != "cpu"
         self._turn: AbstractContextManager[object] = Lock() if on_gpu else nullcontext()
@@ -113,8 +119,7 @@ class Classifier:
         Args:
             images: as `single_images` yields them.
         """
-        workers = os.cpu_count() or 1
-        size = max(1, min(MOST_IN_A_BATCH, BATCH_BYTES // self.frame.num_bytes, -(-len(images) // workers)))
+        workers, size = os.cpu_count() or 1, batch_size(self.frame, len(images))
         starts = range(0, len(images), size)
         with (
             _one_thread_of_torch(),
@@ -139,8 +144,14 @@ class Classifier:
         """uint8 (N, H, W, C) -> float32 (N, K)."""
         batch = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         with self._turn, torch.inference_mode():
-            found: NDArray[np.float32] = self._module(batch.to(self._device)).cpu().numpy()
+            found: NDArray[np.float32] = self.module(batch.to(self._device)).cpu().numpy()
         return found
+
+
+def batch_size(frame: Frame, count: int) -> int:
+    """Returns how many of some images a worker takes at a time; the last ones are shared by all workers."""
+    share = -(-count // (SHARES * (os.cpu_count() or 1)))
+    return max(1, min(MOST_IN_A_BATCH, BATCH_BYTES // frame.num_bytes, share))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ MAY_IMPORT = {
     "experiment": BELOW_EXPERIMENT,
     "tuning": BELOW_EXPERIMENT | {"experiment"},
     "results": BELOW_EXPERIMENT | {"experiment", "tuning"},
-    "cli": BELOW_EXPERIMENT | {"experiment", "tuning", "results", "__init__"},
+    "published": BELOW_EXPERIMENT | {"experiment", "tuning", "results"},
+    "cli": BELOW_EXPERIMENT | {"experiment", "tuning", "results", "published", "__init__"},
     "__init__": BELOW_EXPERIMENT
     | {"experiment", "tuning", "results"},  # the Python API: it hands out names of all
     "__main__": {"cli"},

@@ -83,7 +83,11 @@ def ui(here: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "cnnexp", "ui", "--no-browser", "--port", port]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     with (here / TERMINAL).open("w") as file:
+        was = signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # in the background Ctrl-C is ignored, and inherited
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment, cwd=here)
+        signal.signal(signal.SIGINT, was)
     try:
         yield process
         children = psutil.Process(process.pid).children(recursive=True)
@@ -164,5 +168,8 @@ class Visits:
 
 
 @pytest.fixture(scope="module")
-def visit(chromium: Browser) -> Visits:
-    return Visits(chromium)
+def visit(chromium: Browser) -> Iterator[Visits]:
+    made = Visits(chromium)
+    yield made
+    for page in made.pages.values():  # open pages go on computing beside later tests
+        page.close()

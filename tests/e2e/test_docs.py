@@ -30,11 +30,21 @@ QUICKLY = {
     "sweep": [*QUICK, *A_FIFTH, "--seeds", "1", "--jobs", "1"],
     "show": ["--no-measure"],
     "data inspect": ["--no-labels", "--force"],
+    "experiment": [
+        *("--quick", "--seeds", "1", "--threads", "1"),
+        *("--override", "epochs=1", "--override", "fraction=0.02", "--override", "figures=none"),
+    ],
 }
+NEEDS_FASHION_MNIST = {"fashion-mnist", "s1", "my.yaml"}
+NO_SETS = "needs CIFAR-10, or a minute; tests/unit/published runs a small file of the same form"
 ELSEWHERE = {
+    **dict.fromkeys(("s0", "s2", "s3", "s4"), NO_SETS),
     "ui": "the browser tests start it",
     "folder:new-photos": "tests/unit/results/test_evaluate.py evaluates other photos",
     "cache": "it would clear the cache other tests read",
+    "serve": "tests/e2e/use/test_serve.py starts it",
+    "register": "the quick run logs no model; tests/e2e/use/test_register.py has one",
+    "models:/vehicles@champion": "register makes it, which is tested there",
     "--pretrained": "tests/unit/experiment/test_weights.py has a stub of the download",
     "--engine": "tests/e2e/test_tune_dask.py starts a cluster",
 }
@@ -76,7 +86,7 @@ def test_every_command_of_a_page_works(page: Path) -> None:
     for command in commands(page):
         if ELSEWHERE.keys() & set(command):
             continue
-        if "fashion-mnist" in command and not Path("/usr/share/datasets/fashion-mnist").is_dir():
+        if NEEDS_FASHION_MNIST & set(command) and not Path("/usr/share/datasets/fashion-mnist").is_dir():
             pytest.skip("needs the package dataset-fashion-mnist")
         quick = QUICKLY.get(" ".join(command[:2]), QUICKLY.get(command[0], []))
         if command[:2] == ["train", "--resume"]:
@@ -105,6 +115,21 @@ def test_the_python_of_the_page_on_tuning_works() -> None:
     found: dict[str, Any] = {}
     exec(snippet.replace("trials=40", "trials=2, epochs=1, fraction=0.2, jobs=1"), found)
     assert found["study"].command.startswith("cnnexp train --model convnet")
+
+
+@pytest.mark.usefixtures("ready_store", "_photos")
+def test_the_python_of_the_page_on_using_works(capsys: pytest.CaptureFixture[str]) -> None:
+    page = ROOT / "docs" / "using.md"
+    for command in commands(page):
+        if command[0] == "train" or command[:2] == ["export", "vehicles"]:
+            quick = QUICK if command[0] == "train" else []
+            with pytest.raises(SystemExit):
+                cli.main([*command, *quick], prog_name="cnnexp")
+    capsys.readouterr()
+    for snippet in blocks(page, "python"):
+        exec(snippet, {})
+    by_cnnexp, _, by_onnxruntime = capsys.readouterr().out.splitlines()
+    assert by_cnnexp.split("'")[1] == by_onnxruntime.split()[0]
 
 
 def test_the_tables_of_models_are_the_code_and_its_counts_the_published_ones() -> None:

@@ -14,7 +14,7 @@ from cnnexp.results.report.group import Group
 from cnnexp.results.report.page import render
 from cnnexp.results.report.run_view import head_of, view_of
 from cnnexp.results.report.runs_view import children_groups, experiment_groups
-from cnnexp.results.report.study_view import recorded_figures, study_groups
+from cnnexp.results.report.study_view import found_groups, study_groups
 from cnnexp.results.report.subject import Subject
 from cnnexp.tracking.rows import children_of
 from cnnexp.tracking.store import Store
@@ -65,11 +65,10 @@ def _groups(store: Store, recorded: Recorded, kind: str) -> tuple[list[Group], l
     if kind in STUDIES:
         return study_groups(recorded)
     children = children_of(store, recorded.run_id)
-    if not children:
-        return [], []
-    groups = children_groups(store, kind, children)
-    figures = [] if _has(recorded, DATASET_FILE) else recorded_figures(recorded, "")
-    return [*groups, *([Group("figures", "Figures", figures=figures)] if figures else [])], []
+    groups = children_groups(store, kind, children) if children else []
+    if not _has(recorded, DATASET_FILE):  # not a training: what it found is in its own tables and figures
+        groups += found_groups(recorded)
+    return groups, []
 
 
 def _experiment_page(store: Store, subject: Subject) -> Page:

@@ -63,24 +63,21 @@ def overlaid_curves(runs: Mapping[str, Epochs], *, about: str) -> Figure | None:
 
 
 def spread_curves(seeds: Sequence[Epochs]) -> Figure | None:
-    """Draws validation loss and accuracy as the mean of several seeds with a band of one sd.
-
-    Seeds that ended early end the curve: a mean over the others would favour those that went on.
-    """
-    from cnnexp.figures.sweep import curves_by_value
+    """Draws loss and accuracy of several seeds: their mean with a band of one sd, and each."""
+    from cnnexp.figures.seeds import seed_curves
 
     seeds = [one for one in seeds if one]
     if not seeds:
         return None
-    length = min(map(len, seeds))
-    loss, accuracy = (
-        np.array([[row[part] for row in one[:length]] for one in seeds])
-        for part in ("val_loss", "val_accuracy")
+    curves = {
+        f"{part}/{name}": [np.array([row[f"{part}_{name}"] for row in one]) for one in seeds]
+        for part in ("train", "val")
+        for name in ("loss", "accuracy")
+    }
+    alt = (
+        f"Loss and accuracy by epoch of {len(seeds)} seeds: their mean with a band of one standard deviation."
     )
-    about = f"mean and ± 1 sd of {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
-    drawn = curves_by_value({str(len(seeds)): (loss, accuracy)}, setting="seeds", about=about, title="")
-    alt = f"Validation loss and accuracy over {length} epochs: {about}."
-    return Figure("spread_curves", alt, _svg(drawn, "spread"))
+    return Figure("spread_curves", alt, _svg(seed_curves(curves, title=""), "spread"))
 
 
 def recorded_figure(recorded: Recorded, path: str, *, alt: str) -> Figure | None:

@@ -133,9 +133,8 @@ def _facts(recorded: Recorded) -> dict[str, str]:
             interval = f" (95 % interval {100 * low:.2f} to {100 * high:.2f})"
         facts["test accuracy"] = f"{100 * metrics['test/accuracy']:.2f} %{interval}"
     if "best/val_accuracy" in metrics:
-        facts["best validation accuracy"] = (
-            f"{100 * metrics['best/val_accuracy']:.2f} % in epoch {metrics['best/epoch']:.0f}"
-        )
+        epoch = f" in epoch {metrics['best/epoch']:.0f}" if "best/epoch" in metrics else ""
+        facts["best validation accuracy"] = f"{100 * metrics['best/val_accuracy']:.2f} %{epoch}"
     what = {"model": params.get("model"), "data set": params.get("dataset")}
     facts |= {name: text for name, text in what.items() if text}
     if params.get("num_parameters", "").isdigit():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 
 from cnnexp.errors import TrackingError
 from cnnexp.experiment.children import CHILD
+from cnnexp.experiment.statistics import spread_of
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report.drawing import MOST_OVERLAID, overlaid_curves, spread_curves
 from cnnexp.results.report.elements import Cell, Figure, Table, number, percent, word
@@ -25,6 +25,7 @@ def experiment_groups(store: Store, rows: Sequence[RunRow]) -> list[Group]:
     ranked = best_first(rows)
     trained = [row for row in ranked if BEST in row.metrics]
     sentences = [f"{len(rows)} runs, {len(trained)} of them with a finished epoch; the best comes first."]
+    sentences.append("The page of one of them is made by: cnnexp report ID")
     tables = [runs_table(ranked, "Runs of the experiment")]
     groups = [Group("runs", "Runs", sentences, tables)]
     drawn = _overlaid(store, trained, name=lambda row: f"{row.name} ({row.run_id[:4]})")
@@ -52,15 +53,18 @@ def best_first(rows: Sequence[RunRow]) -> list[RunRow]:
 
 
 def spreads(rows: Sequence[RunRow]) -> list[str]:
-    """Returns mean and standard deviation of the accuracies of runs that differ by their seed, in words."""
+    """Returns mean, standard deviation and 95 % interval of what runs of several seeds found, in words."""
     sentences = []
     for name, metric in (("Test accuracy", TEST), ("Best validation accuracy", BEST)):
-        found = [100 * row.metrics[metric] for row in rows if metric in row.metrics]
-        if len(found) > 1:
-            mean, sd = statistics.fmean(found), statistics.stdev(found)
-            sentences.append(f"{name}: {mean:.2f} ± {sd:.2f} % (mean ± sd of {len(found)} seeds).")
-        elif found:
-            sentences.append(f"{name}: {found[0]:.2f} % of the only seed that has one.")
+        values = [row.metrics[metric] for row in rows if metric in row.metrics]
+        if not values:
+            continue
+        found = spread_of(values, share=True)
+        about = "of the only seed that has one"
+        if found.interval is not None:
+            low, high = (f"{100 * end:.2f}" for end in found.interval)
+            about = f"(mean ± sd of {len(values)} seeds; 95 % t interval of the mean {low} to {high} %)"
+        sentences.append(f"{name}: {found.text(100.0, 2)} % {about}.")
     return sentences
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,8 +17,10 @@ from cnnexp.results.report.drawing import recorded_figure
 from cnnexp.results.report.elements import Cell, Figure, Table, number, percent, texts, word
 from cnnexp.results.report.group import Group
 from cnnexp.results.report.sections import written
+from cnnexp.settings import declarations
 from cnnexp.tracking.run_files import files_of
 
+MOST_ROWS = 1000  # of a table that was recorded: that of all predictions, say, has no end
 _ALTS = {
     "history": "Value of each trial, in order, and the best one so far",
     "importances": "How much each setting tells good trials from others",
@@ -45,13 +48,32 @@ def study_groups(recorded: Recorded) -> tuple[list[Group], list[str]]:
         groups.append(Group("trials", "Trials", tables=[_trials(rows, plan, recorded)]))
     with suppress(TrackingError):
         table = recorded.file("study/table.csv").read_text(encoding="utf-8")
-        groups.append(Group("cells", "Combinations", tables=[_table_of_csv(table)]))
+        groups.append(
+            Group(
+                "cells",
+                "Combinations",
+                tables=[_table_of_csv(table, caption="Every combination, the best first")],
+            )
+        )
     figures = recorded_figures(recorded, "study")
     if figures:
         groups.append(Group("figures", "Figures of the search", figures=figures))
     else:
         missing.append("The study drew no figures (--figures none).")
     return groups, missing
+
+
+def found_groups(recorded: Recorded) -> list[Group]:
+    """Returns the tables and figures of a run that is no training: a comparison, a race, an evaluation."""
+    paths = files_of(recorded.store, recorded.run_id)
+    tables = [
+        _table_of_csv(recorded.file(path).read_text(encoding="utf-8"), caption=path)
+        for path in paths
+        if path.endswith(".csv")
+    ]
+    figures = recorded_figures(recorded, "")
+    groups = [Group("tables", "Tables", tables=[one for one in tables if one.rows])] if tables else []
+    return [*groups, *([Group("figures", "Figures", figures=figures)] if figures else [])]
 
 
 def recorded_figures(recorded: Recorded, folder: str) -> list[Figure]:
@@ -74,6 +96,12 @@ def _search(plan: Mapping[str, Any], recorded: Recorded) -> Group:
         Table("What was searched", ("setting", "values"), space),
         Table("How it was searched", ("what", "value"), rows),
     ]
+    shared = [
+        texts((name, written(plan["settings"][name])))
+        for name, one in declarations().items()
+        if name in plan.get("settings", {}) and plan["settings"][name] != one.default
+    ]
+    tables.append(Table("What all trials share, where it is not the default", ("setting", "value"), shared))
     best: Any = _content(recorded, "study/best_params.json")
     if best:
         caption = f"The best trial, number {best.pop('trial')}"
@@ -121,11 +149,9 @@ def _pair(pair: tuple[str, object]) -> tuple[str, str]:
     return name, f"{value:.6g}" if isinstance(value, float) else written(value)
 
 
-def _table_of_csv(text: str) -> Table:
-    header, *rows = csv.reader(text.splitlines())
-    return Table(
-        "Every combination, the best first", header, [[_of_text(cell) for cell in row] for row in rows]
-    )
+def _table_of_csv(text: str, *, caption: str) -> Table:
+    header, *rows = list(csv.reader(io.StringIO(text)))[:MOST_ROWS] or [[]]
+    return Table(caption, header, [[_of_text(cell) for cell in row] for row in rows])
 
 
 def _of_text(text: str) -> Cell:

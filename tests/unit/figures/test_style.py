@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -22,6 +23,8 @@ LABELS = np.array([0, 1, 2, 0])
 IMAGES = np.full((4, 3, 8, 8), 90, np.uint8)
 MATRIX = np.array([[5, 1, 0], [2, 7, 1], [0, 0, 9]])
 HISTORY = [{"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5, "val_loss": 1.1, "val_accuracy": 0.4}]
+HALVES = np.array([0.3, 0.8])
+BINS = SimpleNamespace(edges=np.array([0, 0.5, 1]), counts=LABELS[:2], confidence=HALVES, accuracy=HALVES)
 
 Draw = Callable[..., Figure]
 EVERY_FIGURE: dict[str, Draw] = {
@@ -46,6 +49,9 @@ EVERY_FIGURE: dict[str, Draw] = {
     ),
     "network_graph": lambda title, names=NAMES: figures.network_graph(
         [(name, "Conv2d", "convolution") for name in names], [(0, 1), (1, 2), (0, 2)], title=title
+    ),
+    "reliability_diagram": lambda title, names=NAMES: figures.reliability_diagram(
+        [(name, BINS) for name in names[:2]], title=title
     ),
     "per_class": lambda title, names=NAMES: figures.per_class(MATRIX, names, title=title),
 }

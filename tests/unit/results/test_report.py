@@ -210,11 +210,22 @@ def test_seeds_are_summed_up_by_mean_and_sd(store: Store) -> None:
         tags = {PARENT: parent, "child": f"seed {seed}"}
         make_run(store, f"five-{seed}", accuracy=accuracy, files=epochs_of(0.5, accuracy), **tags)
     page, _ = page_of("five", bundle="five.zip")
-    assert "Test accuracy: 84.00 ± 5.29 % (mean ± sd of 3 seeds)." in page
+    assert (
+        "Test accuracy: 84.00 ± 5.29 % (mean ± sd of 3 seeds; 95 % t interval of the mean 70.86 to 97.14 %)."
+        in page
+    )
     assert page.count("seed 1") == 1
     assert "<svg" in page
     with zipfile.ZipFile("five.zip") as bundle:
         assert len([name for name in bundle.namelist() if name.endswith("epochs.csv")]) == 3
+
+
+def test_what_is_no_training_is_shown_by_its_tables_and_figures(store: Store) -> None:
+    make_run(store, "versus", files={"comparison/table.csv": "run,accuracy\n<b>,0.5\n"}, kind="comparison")
+    page, written = page_of("versus")
+    assert '<h2 id="tables">' in page
+    assert ">&lt;b&gt;</th>" in page
+    assert written.missing == ()
 
 
 def test_an_experiment_lists_its_runs_best_first_without_trials(store: Store) -> None:

@@ -1,0 +1,261 @@
+"""What is trained: an experiment file in one of its forms, on data that are here, every setting resolved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnexp.data.load import DEFAULT_DATA_DIR, find_dataset
+from cnnexp.data.registry import DATASETS
+from cnnexp.errors import DataError, Fault, SettingsError, UnknownNameError, UserError
+from cnnexp.experiment.children import Child
+from cnnexp.experiment.entry import with_absolute_paths
+from cnnexp.experiment.listener import Listener
+from cnnexp.experiment.trial import LoadedSets
+from cnnexp.published.read import ExperimentFile
+from cnnexp.published.schema import DataRole
+from cnnexp.settings import DataSettings, Given, RaceSettings, Settings, from_environment, resolve, resolve_as
+from cnnexp.settings.resolve import Schema
+
+# Of this machine and place, not of the experiment: taken from the environment, left out of the digest.
+OF_THE_PLACE = (
+    "tracking_uri", "experiment", "data_dir", "device", "threads", "cache", "workers", "memory_budget",
+)  # fmt: skip
+TRAIN_IMAGES = "train_images"  # of one arm's reduction; no setting of a run
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for beside the file.
+
+    Attributes:
+        quick: the reduced form.
+        seeds: None: as the form has it.
+        arms: these only; empty: all of the form.
+        datasets: role to data set; a set without a role is for the only one there is.
+        place: settings in OF_THE_PLACE.
+        override: settings of every arm, over all others.
+    """
+
+    quick: bool = False
+    seeds: int | None = None
+    arms: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    place: Mapping[str, Given] | None = None
+    override: Mapping[str, Given] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An experiment about to be run.
+
+    Attributes:
+        file: that it is from.
+        form: `full` or `quick`.
+        changed: settings were overridden: figures are not the published experiment's.
+        arms: name to the settings of its first seed.
+        seeds: of each arm.
+        race: settings of the race; None where there is none.
+        datasets: role to data set, of those in use.
+    """
+
+    file: ExperimentFile
+    form: str
+    changed: bool
+    arms: Mapping[str, Settings]
+    seeds: int
+    race: RaceSettings | None
+    datasets: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """Of the experiment."""
+        return self.file.name
+
+    @property
+    def is_comparable(self) -> bool:
+        """True where figures can be set against the published ones."""
+        return self.form == "full" and not self.changed
+
+    def children(self) -> list[Child]:
+        """Returns every run; seed by seed, so that an interruption leaves whole comparisons."""
+        return [
+            Child(
+                f"{arm}, seed {seed}",
+                settings.replace(
+                    seed=settings.training.seed + seed,
+                    run_name=f"{self.name}-{arm.replace(' ', '-')}-seed{seed}",
+                ),
+            )
+            for seed in range(self.seeds)
+            for arm, settings in self.arms.items()
+        ]
+
+    def digest(self) -> str:
+        """Returns 16 hex digits of everything that decides what is trained, but the number of seeds."""
+        settings: dict[str, Settings] = dict(self.arms)
+        if self.race is not None:
+            settings["race"] = self.race
+        known = {name: _of_the_experiment(one) for name, one in settings.items()}
+        text = json.dumps(known, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _of_the_experiment(settings: Settings) -> dict[str, object]:
+    return {name: value for name, value in settings.flat().items() if name not in (*OF_THE_PLACE, "plugin")}
+
+
+def make_plan(file: ExperimentFile, request: Request, listener: Listener) -> Plan:
+    """Resolves an experiment; data are found (downloaded where they must be) and counted.
+
+    Raises:
+        UserError: a setting, a name or a number is wrong, or data cannot be had.
+    """
+    experiment, quick = file.experiment, file.experiment.quick
+    seeds = request.seeds if request.seeds is not None else quick.seeds if request.quick else experiment.seeds
+    if seeds < 1:
+        raise UserError(f"--seeds {seeds} must be at least 1; leave it out for the experiment's own number.")
+    chosen = _chosen(file, request)
+    races = experiment.race is not None and not request.arms
+    roles = {arm.data for arm in experiment.arms if arm.name in chosen}
+    if races and experiment.race is not None:
+        roles.add(experiment.race.data)
+    place = {**_place_of_environment(), **(request.place or {})}
+    drafts = _drafts(file, request, place)  # before any data: a typo is said at once
+    datasets = _datasets(file, roles, request.datasets, place, listener)
+    sets = LoadedSets()
+    arms = {}
+    for arm in experiment.arms:
+        if arm.name in chosen:
+            settings = drafts[arm.name].replace(dataset=datasets[arm.data])
+            images = None
+            if request.quick:
+                of_arm = quick.arm_settings.get(arm.name, {})
+                images = of_arm.get(TRAIN_IMAGES, quick.train_images)
+            arms[arm.name] = with_absolute_paths(_limited(settings, images, sets, listener))
+    race = _race(file, request, place, datasets, sets, listener) if races else None
+    form = "quick" if request.quick else "full"
+    used = {role: datasets[role] for role in roles}
+    return Plan(file, form, bool(request.override), arms, seeds, race, used)
+
+
+def _chosen(file: ExperimentFile, request: Request) -> tuple[str, ...]:
+    names = tuple(arm.name for arm in file.experiment.arms)
+    for name in request.arms:
+        if name not in names:
+            raise UnknownNameError("arm", name, names)
+    return request.arms or (file.experiment.quick.arms if request.quick else ()) or names
+
+
+def _place_of_environment() -> dict[str, Given]:
+    return {name: one for name, one in from_environment().items() if name in OF_THE_PLACE}
+
+
+def _drafts(file: ExperimentFile, request: Request, place: Mapping[str, Given]) -> dict[str, Settings]:
+    """Returns the settings of every arm, without its data set; faults of all are reported together."""
+    quick = file.experiment.quick
+    drafts, faults = {}, list[Fault]()
+    for number, arm in enumerate(file.experiment.arms):
+        layers = [file.given("settings"), file.given("arms", number, "settings")]
+        if request.quick:
+            of_arm = {}
+            if arm.name in quick.arm_settings:
+                of_arm = file.given("quick", "arm_settings", arm.name)
+                of_arm.pop(TRAIN_IMAGES, None)
+            layers += [file.given("quick", "settings"), of_arm]
+        try:
+            drafts[arm.name] = resolve(*layers, place, request.override or {})
+        except SettingsError as error:
+            faults += error.faults
+    if faults:
+        raise SettingsError(dict.fromkeys(faults))
+    return drafts
+
+
+def _datasets(
+    file: ExperimentFile,
+    roles: set[str],
+    given: Sequence[str],
+    place: Mapping[str, Given],
+    listener: Listener,
+) -> dict[str, str]:
+    """Returns the data set of each role.
+
+    Raises:
+        UserError: one is not to be had, or it is not clear which is meant.
+    """
+    found: dict[str, str] = {}
+    known = list(file.experiment.data)
+    for text in given:
+        role, sign, name = text.partition("=")
+        if not sign:
+            if len(roles) > 1:
+                raise UserError(
+                    f"--dataset {text}: {file.name} has several data sets; say which, such as --dataset "
+                    f"{min(roles)}={text} (of {', '.join(sorted(roles))})."
+                )
+            role, name = next(iter(roles)), text
+        if role not in known:
+            raise UnknownNameError("data set of the experiment", role, known)
+        found[role] = name
+    for role in sorted(roles - set(found)):
+        found[role] = _first_of(file, role, place, listener)
+    return found
+
+
+def _first_of(file: ExperimentFile, role: str, place: Mapping[str, Given], listener: Listener) -> str:
+    wanted: DataRole = file.experiment.data[role]
+    data_dir = str(place["data_dir"].value) if "data_dir" in place else DEFAULT_DATA_DIR
+    folder = Path(data_dir).expanduser()
+    for number, name in enumerate(wanted.first_of):
+        if DATASETS.get(name).locate(folder) is not None:
+            if number:
+                listener.note(f"{wanted.what} is not on disk: {name} is taken in its place")
+            return name
+    refused = ""
+    for name in wanted.first_of:
+        try:
+            find_dataset(DataSettings(dataset=name, data_dir=data_dir), progress=listener.progress)
+        except DataError as error:
+            refused = refused or f" {error}"
+        else:
+            return name
+    rest = [arm.name for arm in file.experiment.arms if arm.data != role]
+    leave_out = f' Without it: --arms "{",".join(rest)}".' if rest else ""
+    way_out = wanted.way_out or f"Or give other data in its place: --dataset {role}=folder:PATH."
+    raise DataError(
+        f"{file.name} needs {wanted.what}:{refused or ' none ships with cnnexp.'} {way_out}{leave_out}"
+    )
+
+
+def _limited(settings: Schema, images: int | None, sets: LoadedSets, listener: Listener) -> Schema:
+    """Returns settings whose fraction leaves at most so many training images."""
+    if images is None:
+        return settings
+    whole = settings.data.model_copy(update={"fraction": 1.0})
+    dataset = sets.load(with_absolute_paths(Settings(data=whole)).data, progress=listener.progress)
+    share = min(settings.data.fraction, images / len(dataset.train))
+    return settings.replace(fraction=round(max(share, 1e-6), 6))
+
+
+def _race(
+    file: ExperimentFile,
+    request: Request,
+    place: Mapping[str, Given],
+    datasets: Mapping[str, str],
+    sets: LoadedSets,
+    listener: Listener,
+) -> RaceSettings:
+    race = file.experiment.race
+    assert race is not None
+    layers = [file.given("settings"), file.given("race", "settings")]
+    if request.quick:
+        layers.append(file.given("quick", "race_settings"))
+    settings = resolve_as(
+        RaceSettings, {"fraction": Given(1.0, "default")}, *layers, place, request.override or {}
+    )
+    settings = settings.replace(dataset=datasets[race.data], log_model=False)
+    return with_absolute_paths(_limited(settings, race.train_images, sets, listener))

@@ -1,0 +1,283 @@
+"""The table published / ours: a row per published figure, with a verdict that follows one rule."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnexp.published.measured import Measured
+from cnnexp.published.networks import Counted
+from cnnexp.published.plan import Plan
+from cnnexp.published.schema import Curve, Experiment, Metric, Point
+
+CONFIDENCE = 0.95
+RULE = (
+    "Within the spread: the published value lies in the 95 % t prediction interval for one more run, mean ± "
+    "t · sd · √(1 + 1/n) over n seeds. The interval shown is that of the mean, over seeds. One seed "
+    "cannot tell."
+)
+HEADER = (
+    "arm",
+    "what",
+    "published",
+    "ours",
+    "95 % interval",
+    "seeds",
+    "difference",
+    "verdict",
+    "where published",
+)
+NUMBERS = HEADER[2:7]
+EQUAL, DIFFERS, COUNTED = "equal", "differs", "counted independently"
+WITHIN, OUTSIDE, CANNOT_TELL = "within the spread", "outside the spread", "one seed cannot tell"
+REDUCED, CHANGED, NOT_MEASURED = "reduced form", "settings changed", "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure.
+
+    Attributes:
+        arm: or network.
+        what: was measured.
+        published: the figure; None where only ours is known.
+        ours: a value per seed; of counts a single one.
+        interval: of the mean, 95 %; None with one seed.
+        verdict: whether they agree.
+        source: where it was published.
+        is_curve: a point of a published curve.
+    """
+
+    arm: str
+    what: str
+    published: float | None
+    ours: tuple[float, ...]
+    interval: tuple[float, float] | None
+    verdict: str
+    source: str
+    is_curve: bool = False
+
+    @property
+    def mean(self) -> float:
+        """Of ours; nan without any."""
+        return float(np.mean(self.ours)) if self.ours else math.nan
+
+    @property
+    def sd(self) -> float:
+        """Sample standard deviation of ours; nan with one seed."""
+        return float(np.std(self.ours, ddof=1)) if len(self.ours) > 1 else math.nan
+
+    @property
+    def difference(self) -> float:
+        """Ours minus published; nan where one is missing."""
+        return math.nan if self.published is None else self.mean - self.published
+
+    @property
+    def _possible(self) -> tuple[float, ...]:
+        """The interval, of an accuracy within [0, 1]."""
+        low, high = self.interval or (math.nan, math.nan)
+        return (max(0.0, low), min(1.0, high)) if "accuracy" in self.what else (low, high)
+
+    def cells(self) -> tuple[str, ...]:
+        """Returns it under HEADER."""
+        ours = self._text(self.mean)
+        if len(self.ours) > 1:
+            ours += f" ± {self._text(self.sd)}"
+        interval = "" if self.interval is None else " to ".join(map(self._text, self._possible))
+        is_count = self.verdict in (EQUAL, DIFFERS)
+        difference = "" if math.isnan(self.difference) else self._text(self.difference, sign=True)
+        if is_count and self.difference == 0:
+            difference = "0"
+        published = "" if self.published is None else self._text(self.published)
+        seeds = "" if is_count or not self.ours else str(len(self.ours))
+        return self.arm, self.what, published, ours, interval, seeds, difference, self.verdict, self.source
+
+    def _text(self, value: float, *, sign: bool = False) -> str:
+        if math.isnan(value):
+            return ""
+        plus = "+" if sign else ""
+        if "accuracy" in self.what:
+            return f"{100 * value:{plus}.2f}" + ("" if sign else " %")
+        if float(value).is_integer() and abs(value) >= 1 and not self.is_curve:
+            return f"{value:{plus},.0f}"
+        digits = 4 if "loss" in self.what else 1 if abs(value) >= 10 else 2  # noqa: PLR2004 - for people
+        return f"{value:{plus},.{digits}f}"
+
+
+def table_of(plan: Plan, measured: Measured, counted: Sequence[Counted]) -> list[Row]:
+    """Returns every published figure beside ours: arms, curves, then networks."""
+    experiment = plan.file.experiment
+    rows = [
+        _row(
+            plan,
+            one.arm,
+            _what(one.metric, one.epoch, one.classes),
+            one.value,
+            measured.values(one.arm, one.metric, epoch=one.epoch, classes=one.classes),
+            source=one.source,
+            other_conditions=one.other_conditions,
+        )
+        for one in experiment.published
+        if _is_run(plan, one.arm)
+    ]
+    rows += _unpublished(plan, measured, experiment)
+    for curve in experiment.curves:
+        if _is_run(plan, curve.arm):
+            rows += _curve_rows(plan, curve, measured)
+    return [*rows, *_count_rows(counted)]
+
+
+def _is_run(plan: Plan, arm: str) -> bool:
+    races = plan.race is not None and plan.file.experiment.race is not None
+    return arm in plan.arms or (races and arm not in {one.name for one in plan.file.experiment.arms})
+
+
+def _unpublished(plan: Plan, measured: Measured, experiment: Experiment) -> list[Row]:
+    """Returns the test accuracy of arms of which none was published."""
+    known = {(one.arm, one.metric) for one in experiment.published}
+    return [
+        _row(plan, arm, "test accuracy", None, measured.values(arm, "test/accuracy"), source="")
+        for arm in plan.arms
+        if (arm, "test/accuracy") not in known
+    ]
+
+
+def _what(metric: Metric, epoch: int | None, classes: Sequence[str] = ()) -> str:
+    words = {
+        "times_torch": "time, × torch's",
+        "seconds": "seconds of training",
+        "seconds_per_epoch": "seconds an epoch",
+        "mistaken": f"{' and '.join(classes)} mistaken",
+        "best/epoch": "best epoch",
+    }
+    text = words.get(metric, metric.replace("best/val_", "best validation ").replace("/", " "))
+    return text if epoch is None else f"{text}, epoch {epoch}"
+
+
+def _curve_rows(plan: Plan, curve: Curve, measured: Measured) -> Iterable[Row]:
+    columns: tuple[tuple[str, Metric], ...] = (
+        ("train_loss", "train/loss"),
+        ("train_accuracy", "train/accuracy"),
+        ("val_loss", "val/loss"),
+        ("val_accuracy", "val/accuracy"),
+    )
+    for point in curve.points:
+        for column, metric in columns:
+            value = _value_at(point, column)
+            if value is not None:
+                ours = measured.values(curve.arm, metric, epoch=point.epoch)
+                what = _what(metric, point.epoch)
+                yield _row(plan, curve.arm, what, value, ours, source=curve.source, is_curve=True)
+
+
+def _value_at(point: Point, column: str) -> float | None:
+    value: float | None = getattr(point, column)
+    return value
+
+
+def _row(
+    plan: Plan,
+    arm: str,
+    what: str,
+    published: float | None,
+    ours: Sequence[float],
+    *,
+    source: str,
+    other_conditions: str = "",
+    is_curve: bool = False,
+) -> Row:
+    verdict = verdict_of(published, ours) if published is not None else ""
+    if published is not None and ours:
+        if other_conditions:
+            verdict = f"not comparable: {other_conditions}"
+        elif plan.form == "quick":
+            verdict = REDUCED
+        elif plan.changed:
+            verdict = CHANGED
+    return Row(arm, what, published, tuple(ours), mean_interval(ours), verdict, source, is_curve)
+
+
+def verdict_of(published: float, ours: Sequence[float]) -> str:
+    """Tells whether a published value is what one more run of ours could have given (RULE)."""
+    if not ours:
+        return NOT_MEASURED
+    if len(ours) == 1:
+        return CANNOT_TELL
+    low, high = prediction_interval(ours)
+    return WITHIN if low <= published <= high else OUTSIDE
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Returns the 95 % t interval of the mean; None with fewer than two values."""
+    return _t_interval(values, 1 / len(values)) if len(values) > 1 else None
+
+
+def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Returns the 95 % t interval in which one more value is expected; two values or more."""
+    return _t_interval(values, 1 + 1 / len(values))
+
+
+def _t_interval(values: Sequence[float], share: float) -> tuple[float, float]:
+    from scipy.stats import t
+
+    mean, scale = float(np.mean(values)), float(np.std(values, ddof=1)) * math.sqrt(share)
+    if scale == 0:
+        return mean, mean
+    low, high = t.interval(CONFIDENCE, len(values) - 1, loc=mean, scale=scale)
+    return float(low), float(high)
+
+
+def _count_rows(counted: Sequence[Counted]) -> Iterable[Row]:
+    for one in counted:
+        for what, published, ours, is_equal in one.comparisons():
+            verdict = EQUAL if is_equal else DIFFERS
+            yield Row(
+                one.network.name, what, published, (ours,), None, verdict, one.network.source or COUNTED
+            )
+
+
+def spread_sentence(rows: Sequence[Row]) -> str | None:
+    """Returns how many points of published curves lie within the spread; None where that cannot be told."""
+    told = [row for row in rows if row.is_curve and row.verdict in (WITHIN, OUTSIDE)]
+    if not told:
+        return None
+    inside = sum(row.verdict == WITHIN for row in told)
+    return f"of {len(told)} points of published curves {inside} lie within the spread over seeds"
+
+
+def csv_of(rows: Sequence[Row]) -> str:
+    """Returns the table with plain numbers."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ("arm", "what", "published", "mean", "sd", "low", "high", "seeds", "difference", "verdict", "source")
+    )
+    for row in rows:
+        low, high = row.interval or (math.nan, math.nan)
+        numbers = (row.published, row.mean, row.sd, low, high)
+        writer.writerow(
+            (
+                row.arm,
+                row.what,
+                *("" if one is None or math.isnan(one) else f"{one:.10g}" for one in numbers),
+                len(row.ours),
+                "" if math.isnan(row.difference) else f"{row.difference:.10g}",
+                row.verdict,
+                row.source,
+            )
+        )
+    return text.getvalue()
+
+
+def markdown_of(rows: Sequence[Row]) -> str:
+    """Returns the table in Markdown; empty columns are left out."""
+    cells = [row.cells() for row in rows]
+    kept = [at for at in range(len(HEADER)) if at < 2 or any(row[at] for row in cells)]  # noqa: PLR2004
+    lines = [[HEADER[at] for at in kept], ["--:" if HEADER[at] in NUMBERS else "---" for at in kept]]
+    lines += [[row[at].replace("|", "\\|") for at in kept] for row in cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

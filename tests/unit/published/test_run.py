@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import csv
+import math
+
+import pytest
+from click.testing import CliRunner
+
+from cnnexp.cli import cli
+from cnnexp.errors import UserError
+from cnnexp.experiment.listener import Listener
+from cnnexp.published.plan import Request
+from cnnexp.published.report import TABLE_CSV, TABLE_MARKDOWN, ExperimentResult
+from cnnexp.published.run import Announcement, run_published
+from cnnexp.published.table import CHANGED, EQUAL, REDUCED
+from cnnexp.settings import Given
+from cnnexp.tracking.rows import children_of, rows_where
+from cnnexp.tracking.run import DESCRIPTION
+from cnnexp.tracking.store import open_store
+from cnnexp.training.events import EpochReport
+from tests.unit.published.own import OWN, write_own
+
+QUICK = Request(quick=True)
+
+
+class Crash(BaseException):
+    pass
+
+
+class CrashAfter(Listener):
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def epoch(self, report: EpochReport) -> None:  # noqa: ARG002 - the listener's signature
+        self.epochs -= 1
+        if self.epochs == 0:
+            raise Crash
+
+
+class Announced:
+    def __init__(self) -> None:
+        self.last: Announcement | None = None
+
+    def __call__(self, announcement: Announcement) -> None:
+        self.last = announcement
+
+
+def run(request: Request, *, fresh: bool = False, listener: Listener | None = None) -> ExperimentResult:
+    found = run_published("own.yaml", request, fresh=fresh, listener=listener)
+    assert found is not None
+    return found
+
+
+def values_of(result: ExperimentResult) -> dict[tuple[str, str], tuple[float, ...]]:
+    return {(row.arm, row.what): row.ours for row in result.rows if "seconds" not in row.what}
+
+
+def test_a_stopped_experiment_goes_on_and_ends_as_if_it_had_not_been(ready_store: str) -> None:
+    write_own()
+    undisturbed = run(Request())
+    assert len(undisturbed.measured.arms["plain"]) == len(undisturbed.measured.arms["conv"]) == 2
+    with pytest.raises(Crash):
+        run(Request(), listener=CrashAfter(5), fresh=True)
+    announced = Announced()
+    result = run_published("own.yaml", Request(), announce=announced)
+    assert result is not None
+    assert announced.last is not None
+    assert announced.last.goes_on == "own"
+    assert announced.last.done == 2
+    assert values_of(result) == values_of(undisturbed)
+    store = open_store(ready_store)
+    parents = rows_where(store, "tags.kind = 'experiment'")
+    assert [row.status for row in parents] == ["FINISHED", "FINISHED"]
+    assert [row.status for row in children_of(store, result.run_id)] == ["FINISHED"] * 4
+    _check_what_is_recorded(ready_store, result)
+
+
+def _check_what_is_recorded(uri: str, result: ExperimentResult) -> None:
+    store = open_store(uri)
+    lines = list(csv.DictReader(store.fetch(result.run_id, TABLE_CSV).read_text().splitlines()))
+    (line,) = [one for one in lines if (one["arm"], one["what"]) == ("plain", "test accuracy")]
+    children = [row for row in children_of(store, result.run_id) if row.params["model"] == "mlp"]
+    mean = sum(row.metrics["test/accuracy"] for row in children) / 2
+    assert float(line["mean"]) == pytest.approx(mean, abs=1e-5)
+    assert float(line["difference"]) == pytest.approx(mean - 0.5, abs=1e-5)
+    markdown = store.fetch(result.run_id, TABLE_MARKDOWN).read_text(encoding="utf-8")
+    (parent,) = [row for row in rows_where(store, "tags.kind = 'experiment'") if row.run_id == result.run_id]
+    for text in (markdown, parent.tags[DESCRIPTION]):
+        assert "| net | parameters | 6,442 | 6,442 |" in text
+        assert "conv against plain: test accuracy" in text
+    assert store.fetch(result.run_id, "plots/published_plain.png").is_file()
+    assert store.fetch(result.run_id, "plots/arms_digits.png").is_file()
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_a_reduced_form_and_changed_settings_say_so_and_are_not_judged() -> None:
+    write_own()
+    quick = run(QUICK)
+    verdicts = {row.what: row.verdict for row in quick.rows}
+    assert verdicts["test accuracy"] == REDUCED
+    assert verdicts["parameters"] == EQUAL
+    assert verdicts["seconds of training"] == "not comparable: another machine"
+    answers = dict(quick.answers)
+    assert answers["Which is better?"][0] == "conv against plain: not measured in this form."
+    override = {"epochs": Given(1, "--override"), "fraction": Given(0.1, "--override")}
+    changed = run(Request(seeds=1, arms=("plain",), override=override))
+    assert {row.verdict for row in changed.rows if row.what == "test accuracy"} == {CHANGED}
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_a_dry_run_says_how_long_each_arm_takes_and_opens_no_run(ready_store: str) -> None:
+    write_own()
+    announced = Announced()
+    assert run_published("own.yaml", Request(), dry_run=True, announce=announced) is None
+    assert announced.last is not None
+    assert {one.arm: one.runs for one in announced.last.forecasts} == {"plain": 2, "conv": 2}
+    assert 0 < announced.last.seconds < math.inf
+    assert not rows_where(open_store(ready_store), "")
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_hours_must_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnexp.published.run.LONG_SECONDS", 0.0)
+    write_own()
+    with pytest.raises(UserError, match=r"will take about .* say --yes .*--quick"):
+        run(Request())
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_a_race_is_a_part_of_an_experiment_and_is_read_when_it_goes_on() -> None:
+    race = (
+        "race: {data: digits, algorithms: [im2col, torch], train_images: 64, "
+        "settings: {epochs: 1, model: convnet, image_size: 8}}\n"
+    )
+    ask = "questions:\n  - {ask: 'Slower?', answers: [{kind: race}]}\n"
+    write_own(race + OWN.replace("questions:\n", ask))
+    with pytest.raises(Crash):
+        run(QUICK, listener=CrashAfter(4))  # three epochs are the race's
+    result = run(QUICK)
+    assert len(result.measured.values("im2col", "times_torch")) == 1
+    assert len(result.measured.values("im2col", "train/accuracy", epoch=1)) == 1
+    assert any(one.startswith("im2col: ") for one in dict(result.answers)["Slower?"])
+    store = open_store(result.tracking_uri)
+    kinds = sorted(row.tags["kind"] for row in children_of(store, result.run_id))
+    assert kinds == ["race", "run"]
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_the_file_that_is_written_is_the_shipped_one_and_is_not_overwritten() -> None:
+    write = ["experiment", "s1", "--write", "my.yaml"]
+    assert CliRunner().invoke(cli, write).exit_code == 0
+    with pytest.raises(UserError, match=r"my.yaml exists; give --force"):
+        CliRunner().invoke(cli, write, catch_exceptions=False)
+    assert CliRunner().invoke(cli, [*write, "--force"]).exit_code == 0
+
+
+def test_the_list_names_every_shipped_experiment() -> None:
+    output = CliRunner().invoke(cli, ["experiments"]).output
+    assert [line.split()[0] for line in output.splitlines()[2:]] == ["s0", "s1", "s2", "s3", "s4"]

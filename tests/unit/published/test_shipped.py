@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnexp.errors import SettingsError, UnknownNameError, UserError
+from cnnexp.experiment.listener import Listener
+from cnnexp.published import find_experiment, shipped
+from cnnexp.published.networks import count
+from cnnexp.published.plan import Request, make_plan
+from cnnexp.published.read import read_experiment
+from cnnexp.settings import RaceSettings, Settings, resolve, resolve_as
+from tests.unit.published.own import OWN, write_own
+
+
+@pytest.mark.parametrize("name", ["s0", "s1", "s2", "s3", "s4"])
+def test_every_count_of_a_shipped_file_is_the_networks_own(name: str) -> None:
+    counted = [count(one) for one in read_experiment(shipped()[name]).experiment.networks]
+    assert counted
+    assert [one.network.name for one in counted if not one.agrees] == []
+
+
+def test_a_wrong_count_differs() -> None:
+    network = read_experiment(shipped()["s1"]).experiment.networks[0]
+    assert not count(network.model_copy(update={"parameters": 44_427})).agrees
+    assert not count(network.model_copy(update={"layer_parameters": (157,)})).agrees
+
+
+@pytest.mark.parametrize("name", ["s0", "s1", "s2", "s3", "s4"])
+def test_all_settings_of_a_shipped_file_resolve_in_both_forms(name: str) -> None:
+    file = read_experiment(shipped()[name])
+    quick = file.experiment.quick
+    for number, arm in enumerate(file.experiment.arms):
+        full = [file.given("settings"), file.given("arms", number, "settings")]
+        of_arm = file.given("quick", "arm_settings", arm.name) if arm.name in quick.arm_settings else {}
+        of_arm.pop("train_images", None)
+        assert isinstance(resolve(*full), Settings)
+        assert isinstance(resolve(*full, file.given("quick", "settings"), of_arm), Settings)
+    if file.experiment.race is not None:
+        race = [file.given("settings"), file.given("race", "settings")]
+        assert resolve_as(RaceSettings, *race, file.given("quick", "race_settings")).training.epochs == 2
+
+
+def test_s1_is_the_exact_recipe() -> None:
+    file = read_experiment(shipped()["s1"])
+    settings = resolve(file.given("settings"), file.given("arms", 0, "settings"))
+    data, optimization = settings.data, settings.optimization
+    assert (data.split, data.val_fraction, data.shuffle, data.normalize) == ("contiguous", 0.2, False, "none")
+    assert (optimization.batch_size, optimization.optimizer, optimization.lr) == (64, "adam", 0.001)
+    assert (settings.training.epochs, settings.training.monitor) == (25, "val/accuracy")
+
+
+def test_an_unknown_experiment_gets_the_nearest_and_the_list() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown experiment 's11'; did you mean 's1'\? Known: s0"):
+        find_experiment("s11")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("seeds: 2", "seed: 2", r"seed \(own.yaml line 3\): is not known here; did you mean 'seeds'"),
+        ("metric: mistaken", "metric: mistakn", r"line 14\): must be one of .*did you mean 'mistaken'"),
+        ("arms: [conv, plain]", "arms: [conv, plan]", r"line 20\): is no arm .*did you mean 'plain'"),
+        ("kind: counts", "kind: count", r"line 20\): must be one of .*did you mean 'counts'"),
+        ("networks: [net]", "networks: [nett]", r"is no network of this file; did you mean 'net'"),
+        ("name: conv,", "name: plain,", "arm = 'plain' .*is there twice"),
+        ("data: digits, settings", "data: digit, settings", "is no data of this file"),
+        ("title: Two nets on digits\n", "", r"title \(own.yaml line 1\): is missing"),
+        ("seeds: 2", "seeds: [", "own.yaml line .*not valid YAML"),
+        ("lr: 0.01", "lrr: 0.01", r"lrr \(own.yaml line 9\): is not a setting; did you mean 'lr'"),
+        ("lr: 0.01", "lr: -1", r"lr = -1 \(own.yaml line 9\): must be more than 0"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_a_file_is_told_with_its_line(old: str, new: str, sentence: str) -> None:
+    assert old in OWN
+    with pytest.raises(UserError, match=sentence) as caught:
+        make_plan(read_experiment(Path(write_own(OWN.replace(old, new, 1)))), Request(), Listener())
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ({"seeds": 0}, "--seeds 0 must be at least 1"),
+        ({"arms": ("plian",)}, "unknown arm 'plian'; did you mean 'plain'"),
+        ({"datasets": ("digts=mnist",)}, "unknown data set of the experiment 'digts'; did you mean 'digits'"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(request_: Mapping[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        make_plan(read_experiment(Path(write_own())), Request(**request_), Listener())
+
+
+def test_photos_that_must_be_given_are_asked_for_with_the_way() -> None:
+    with pytest.raises(
+        UserError, match=r"s0 needs 1,358 colour photos .*: none ships .*Give .*--dataset folder:PATH"
+    ):
+        make_plan(read_experiment(shipped()["s0"]), Request(), Listener())
+
+
+def test_of_two_data_sets_it_must_be_said_which_is_given() -> None:
+    with pytest.raises(UserError, match="say which, such as --dataset cifar=digits"):
+        make_plan(read_experiment(shipped()["s2"]), Request(datasets=("digits",)), Listener())
+
+
+def test_more_seeds_are_the_same_experiment_and_another_setting_is_not() -> None:
+    file = read_experiment(Path(write_own()))
+    plan = make_plan(file, Request(), Listener())
+    assert plan.digest() == make_plan(file, Request(seeds=5), Listener()).digest()
+    changed = read_experiment(Path(write_own(OWN.replace("lr: 0.01", "lr: 0.02"))))
+    assert plan.digest() != make_plan(changed, Request(), Listener()).digest()
+
+
+def test_the_quick_form_takes_at_most_as_many_images_as_it_says() -> None:
+    plan = make_plan(read_experiment(Path(write_own())), Request(quick=True), Listener())
+    (settings,) = plan.arms.values()
+    assert list(plan.arms) == ["plain"]
+    assert settings.data.fraction == pytest.approx(100 / 1150, abs=0.002)
+
+
+def test_faults_of_all_arms_are_told_together() -> None:
+    text = OWN.replace("lr: 0.01", "lr: -1").replace("{model: mlp}", "{model: mlp, batch_size: 0}", 1)
+    with pytest.raises(SettingsError, match="2 settings are wrong"):
+        make_plan(read_experiment(Path(write_own(text))), Request(), Listener())

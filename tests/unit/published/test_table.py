@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import csv
+
+import pytest
+from scipy import stats
+
+from cnnexp.published.answers import difference_sentence
+from cnnexp.published.table import (
+    CANNOT_TELL,
+    NOT_MEASURED,
+    OUTSIDE,
+    WITHIN,
+    Row,
+    csv_of,
+    markdown_of,
+    mean_interval,
+    prediction_interval,
+    spread_sentence,
+    verdict_of,
+)
+
+OURS = (0.86, 0.87, 0.88)
+
+
+def test_the_intervals_are_student_s() -> None:
+    low, high = mean_interval(OURS) or (0.0, 0.0)
+    expected = stats.ttest_1samp(OURS, 0).confidence_interval(0.95)
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+    wide = prediction_interval(OURS)
+    assert wide[1] - 0.87 == pytest.approx((high - 0.87) * 2)  # √(1 + 1/3) against √(1/3)
+
+
+@pytest.mark.parametrize(
+    ("published", "ours", "verdict"),
+    [
+        (0.87, (), NOT_MEASURED),
+        (0.87, (0.87,), CANNOT_TELL),
+        (0.90, OURS, WITHIN),
+        (0.93, OURS, OUTSIDE),
+        (0.82, OURS, OUTSIDE),
+        (0.5, (0.5, 0.5), WITHIN),
+        (0.6, (0.5, 0.5), OUTSIDE),
+    ],
+)
+def test_the_verdict_follows_the_prediction_interval(
+    published: float, ours: tuple[float, ...], verdict: str
+) -> None:
+    assert verdict_of(published, ours) == verdict
+
+
+def test_a_row_says_published_ours_and_difference() -> None:
+    row = Row("lenet", "test accuracy", 0.8677, OURS, mean_interval(OURS), WITHIN, "the test")
+    assert row.cells() == (
+        "lenet", "test accuracy", "86.77 %", "87.00 % ± 1.00 %", "84.52 % to 89.48 %", "3", "+0.23",
+        WITHIN, "the test",
+    )  # fmt: skip
+    (line,) = csv.DictReader(csv_of([row]).splitlines())
+    assert float(line["difference"]) == pytest.approx(0.0023)
+    assert float(line["sd"]) == pytest.approx(0.01)
+    assert "| lenet | test accuracy | 86.77 % |" in markdown_of([row])
+
+
+def test_points_of_curves_are_counted_where_they_can_be_told() -> None:
+    rows = [Row("a", "x", 1.0, (1.0, 1.1), None, verdict, "", True) for verdict in (WITHIN, WITHIN, OUTSIDE)]
+    assert spread_sentence(rows) == "of 3 points of published curves 2 lie within the spread over seeds"
+    assert spread_sentence([Row("a", "x", 1.0, (1.0,), None, CANNOT_TELL, "", True)]) is None
+
+
+@pytest.mark.parametrize(
+    ("differences", "says"),
+    [
+        ((0.02,), "one seed cannot tell"),
+        ((0.02, 0.021, 0.019), "a difference beyond chance"),
+        ((-0.02, -0.021, -0.019), "a difference beyond chance"),
+        ((0.02, -0.02, 0.01), "within chance"),
+        ((0.02, 0.02), "no spread to tell by"),
+    ],
+)
+def test_a_difference_is_told_from_chance_by_its_interval(differences: tuple[float, ...], says: str) -> None:
+    assert says in difference_sentence(differences)
