@@ -23,13 +23,16 @@ _PART_WORDS = {"train": "training", "val": "validation", "test": "test", WHOLE: 
 
 
 def looks_before(recorded: Recorded, subject: Subject) -> int:
-    """Returns how often the images, or some of them, were shown to this model and measured before."""
+    """Returns how often the images were shown to this model and measured before.
+
+    Of the run's own data the looks at its test part count, its own one included, where that is among them.
+    """
     condition = f"tags.kind = '{KIND}' and tags.`{EVALUATES}` = '{recorded.run_id}'"
     earlier = [
         row
         for row in rows_where(recorded.store, condition)
         if row.tags.get(_DIGEST) == subject.digest
-        and (row.tags.get(_PART) in (subject.part_name, WHOLE) or subject.part_name == WHOLE)
+        and row.tags.get(_PART) in ("test" if subject.is_tested else subject.part_name, WHOLE)
         and "eval/accuracy" in row.metrics
     ]
     was_tested = subject.is_tested and "test/accuracy" in recorded.row.metrics
