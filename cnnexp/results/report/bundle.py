@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cnnexp.experiment.record import SETTINGS_FILE
 from cnnexp.results.recorded import Recorded
-from cnnexp.results.report.run_view import read_or_none
+from cnnexp.results.report.run_view import command_again, read_or_none
 from cnnexp.results.report.runs_view import best_first
 from cnnexp.results.report.subject import Subject
 from cnnexp.tracking.rows import children_of
@@ -104,9 +104,9 @@ def _repeat(recorded: Recorded) -> list[str]:
         )
     if command:
         paragraphs += ["As it was run:", f"```bash\n{command}\n```"]
-    if text_of(SETTINGS_FILE):
-        train = f"```bash\ncnnexp train --config {SETTINGS_FILE}\n```"
-        paragraphs += ["The same training from its settings:", train]
+    again = command_again(recorded.row)
+    if again and text_of(SETTINGS_FILE):
+        paragraphs += ["The same training from its settings:", f"```bash\n{again}\n```"]
     data = read_or_none(lambda: recorded.data)
     if data:
         paragraphs.append(

@@ -66,7 +66,9 @@ def _groups(store: Store, recorded: Recorded, kind: str) -> tuple[list[Group], l
         return study_groups(recorded)
     children = children_of(store, recorded.run_id)
     groups = children_groups(store, kind, children) if children else []
-    if not _has(recorded, DATASET_FILE):  # not a training: what it found is in its own tables and figures
+    if kind != "seeds" and not _has(
+        recorded, DATASET_FILE
+    ):  # not a training: what it found is in its own tables and figures
         groups += found_groups(recorded)
     return groups, []
 

@@ -20,6 +20,7 @@ from cnnexp.results.report.images import NoImagesError, RunImages, load_images
 from cnnexp.results.report.markdown import as_html
 from cnnexp.results.report.matrix import MatrixCell, matrix_cells, name_of, worst_mistakes
 from cnnexp.results.report.thumbnails import data_uri
+from cnnexp.tracking.search import RunRow
 
 NUM_SAMPLES = 40
 NUM_MISTAKES = 24
@@ -53,6 +54,7 @@ class RunView:
         num_mistakes, num_tested: test images.
         repeat: what repeats the run, name to value.
         settings_text: the settings file.
+        again: the command that trains again from it; empty where it is not one training.
         versions: packages and machine.
         missing: sentences on what is not there, and why.
     """
@@ -80,6 +82,7 @@ class RunView:
     num_tested: int = 0
     repeat: dict[str, str] = field(default_factory=dict)
     settings_text: str = ""
+    again: str = ""
     versions: Table | None = None
     missing: list[str] = field(default_factory=list)
 
@@ -123,6 +126,15 @@ def head_of(recorded: Recorded) -> RunView:
     return view
 
 
+def command_again(row: RunRow) -> str:
+    """Returns the command that trains again from the settings file of a run; empty where none does."""
+    kind = row.tags.get("kind", "run")
+    if kind not in ("run", "study", "trial", "seeds"):
+        return ""
+    seeds = f" --seeds {row.params.get('seeds', '')}" if kind == "seeds" else ""
+    return f"cnnexp train --config {SETTINGS_FILE}{seeds}"
+
+
 def _facts(recorded: Recorded) -> dict[str, str]:
     row, metrics, params = recorded.row, recorded.row.metrics, recorded.row.params
     facts = {}
@@ -153,6 +165,7 @@ def _add_settings(view: RunView, recorded: Recorded) -> None:
     if settings is None:
         return
     view.changed, view.unchanged = sections.settings_tables(settings)
+    view.again = command_again(recorded.row)
     view.settings_text = recorded.file(SETTINGS_FILE).read_text(encoding="utf-8")
     view.tags = {name: text for name, text in settings.tracking.tags.items() if name != "question"}
 
