@@ -28,7 +28,7 @@ def csv_table(header: Iterable[object], rows: Iterable[Iterable[object]]) -> str
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, names: int = 1) -> str:
     """Returns a table in Markdown; the columns after the first `names` are right-aligned."""
     rule = ["---"] * names + ["---:"] * (len(header) - names)
-    first, *others = ([_in_markdown(cell) for cell in line] for line in (header, *rows))
+    first, *others = ([in_markdown(cell) for cell in line] for line in (header, *rows))
     return "".join("| " + " | ".join(line) + " |\n" for line in (first, rule, *others))
 
 
@@ -53,5 +53,6 @@ def in_latex(text: str) -> str:
     return "".join(_ESCAPED.get(sign, sign) for sign in text)
 
 
-def _in_markdown(text: str) -> str:
-    return text.replace("\\", r"\\").replace("|", r"\|").replace("\n", " ")
+def in_markdown(text: str) -> str:
+    """Returns a text that a cell shows as it is."""
+    return text.replace("\\", r"\\").replace("|", r"\|").replace("\n", " ").replace("<", "&lt;")
