@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cnnexp.published import schema
 from cnnexp.published.measured import Measured
@@ -89,8 +90,9 @@ def _counts(asked: schema.Counts, ground: Ground) -> list[str]:
 
 def _difference(asked: schema.Difference, ground: Ground) -> list[str]:
     first, *others = asked.arms
-    trained = [arm for arm in others if ground.measured.values(arm, asked.metric)]
-    if not trained or not ground.measured.values(first, asked.metric):
+    found = {arm: _of_common_seeds(ground, asked.metric, first, arm) for arm in others}
+    trained = [arm for arm in others if len(found[arm][0])]
+    if not trained:
         return [f"{first} against {', '.join(others)}: {NOT_RUN}."]
     left = [arm for arm in others if arm not in trained]
     said = [_compared(first, other, asked.metric, ground) for other in trained]
@@ -98,21 +100,23 @@ def _difference(asked: schema.Difference, ground: Ground) -> list[str]:
 
 
 def _compared(one: str, other: str, metric: schema.Metric, ground: Ground) -> str:
-    mine, theirs = (ground.measured.values(arm, metric) for arm in (one, other))
-    differences = _by_seed(mine, theirs)
+    mine, theirs = _of_common_seeds(ground, metric, one, other)
     what = "test" if metric.startswith("test") else "best validation"
     means = f"{what} accuracy {100 * np.mean(mine):.2f} % and {100 * np.mean(theirs):.2f} %"
-    return f"{one} against {other}: {means}; {difference_sentence(differences)}."
+    return f"{one} against {other}: {means}; {difference_sentence(mine - theirs)}."
 
 
-def _by_seed(mine: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    return [one - other for one, other in zip(mine, theirs, strict=False)]
+def _of_common_seeds(ground: Ground, metric: schema.Metric, *arms: str) -> list[NDArray[np.float64]]:
+    """Returns of each arm the values of the seeds that all of them have, float64 (seeds,), aligned."""
+    found = [ground.measured.by_seed(arm, metric) for arm in arms]
+    common = sorted(set.intersection(*(set(values) for values in found)))
+    return [np.array([values[seed] for seed in common]) for values in found]
 
 
-def difference_sentence(differences: Sequence[float]) -> str:
+def difference_sentence(differences: Sequence[float] | NDArray[np.float64]) -> str:
     """Returns what differences of accuracy, one per seed, tell: how much, and whether beyond chance."""
     points = f"{100 * np.mean(differences):+.2f} points"
-    interval = mean_interval(differences)
+    interval = mean_interval([float(one) for one in differences])
     if interval is None:
         return f"{points}, which one seed cannot tell from chance"
     low, high = interval
@@ -125,11 +129,10 @@ def difference_sentence(differences: Sequence[float]) -> str:
 
 def _advantage(asked: schema.Advantage, ground: Ground) -> list[str]:
     arms = (asked.arm, asked.against, asked.changed_arm, asked.changed_against)
-    found = [ground.measured.values(arm, "test/accuracy") for arm in arms]
-    if not all(found):
+    mine, theirs, mine_changed, theirs_changed = _of_common_seeds(ground, "test/accuracy", *arms)
+    if not len(mine):
         return [f"{asked.arm} against {asked.against}: {NOT_RUN}."]
-    plain, changed = _by_seed(found[0], found[1]), _by_seed(found[2], found[3])
-    lost = _by_seed(plain, changed)
+    lost = (mine - theirs) - (mine_changed - theirs_changed)
     both_changed = _compared(asked.changed_arm, asked.changed_against, "test/accuracy", ground)
     return [
         _compared(asked.arm, asked.against, "test/accuracy", ground),
