@@ -75,10 +75,17 @@ class Plan:
         """Of the experiment."""
         return self.file.name
 
-    @property
-    def is_comparable(self) -> bool:
-        """True where figures can be set against the published ones."""
-        return self.form == "full" and not self.changed
+    def is_comparable(self, arm: str) -> bool:
+        """Tells whether figures of an arm, or of one of the race, can be set against the published ones."""
+        return self.form == "full" and not self.changed and not self._has_other_data(arm)
+
+    def _has_other_data(self, arm: str) -> bool:
+        """Tells whether an arm has other data than the original; of photos to be given nobody knows."""
+        experiment = self.file.experiment
+        roles = {one.name: one.data for one in experiment.arms}
+        role = roles.get(arm, experiment.race.data if experiment.race is not None else "")
+        original, given = experiment.data[role].first_of[:1], self.datasets[role]
+        return any(given not in DATASETS or DATASETS.get(given) is not DATASETS.get(one) for one in original)
 
     def children(self) -> list[Child]:
         """Returns every run; seed by seed, so that an interruption leaves whole comparisons."""

@@ -35,7 +35,7 @@ HEADER = (
 NUMBERS = HEADER[2:7]
 EQUAL, DIFFERS, COUNTED = "equal", "differs", "counted independently"
 WITHIN, OUTSIDE, CANNOT_TELL = "within the spread", "outside the spread", "one seed cannot tell"
-REDUCED, CHANGED, NOT_MEASURED = "reduced form", "settings changed", "not measured"
+REDUCED, CHANGED, NOT_MEASURED = "reduced form", "settings or data changed", "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +195,8 @@ def _row(
     if published is not None and ours:
         if other_conditions:
             verdict = f"not comparable: {other_conditions}"
-        elif plan.form == "quick":
-            verdict = REDUCED
-        elif plan.changed:
-            verdict = CHANGED
+        elif not plan.is_comparable(arm):
+            verdict = REDUCED if plan.form == "quick" else CHANGED
     return Row(arm, what, published, tuple(ours), mean_interval(ours), verdict, source, is_curve)
 
 

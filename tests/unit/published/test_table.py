@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from scipy import stats
 
+from cnnexp.published import schema, shipped
 from cnnexp.published.answers import difference_sentence
+from cnnexp.published.measured import Measured
+from cnnexp.published.plan import Plan
+from cnnexp.published.read import read_experiment
 from cnnexp.published.table import (
     CANNOT_TELL,
+    CHANGED,
     NOT_MEASURED,
     OUTSIDE,
     WITHIN,
@@ -17,8 +26,11 @@ from cnnexp.published.table import (
     mean_interval,
     prediction_interval,
     spread_sentence,
+    table_of,
     verdict_of,
 )
+from cnnexp.results.recorded import Recorded
+from cnnexp.settings import RaceSettings, Settings
 
 OURS = (0.86, 0.87, 0.88)
 
@@ -79,3 +91,30 @@ def test_points_of_curves_are_counted_where_they_can_be_told() -> None:
 )
 def test_a_difference_is_told_from_chance_by_its_interval(differences: tuple[float, ...], says: str) -> None:
     assert says in difference_sentence(differences)
+
+
+@pytest.mark.parametrize(
+    ("name", "datasets", "arm", "verdict"),
+    [
+        ("s4", {"cifar": "cifar10"}, "three-block", WITHIN),
+        ("s4", {"cifar": "folder:mine"}, "three-block", CHANGED),
+        ("s4", {"cifar": "digits"}, "three-block", CHANGED),
+        ("s1", {"fashion": "fashion-mnist", "digits": "fashion-mnist"}, "reader's variant", CHANGED),
+        ("s1", {"fashion": "fashion-mnist", "digits": "fashion-mnist"}, "lenet", WITHIN),
+        ("s0", {"photos": "folder:mine"}, "torch", WITHIN),
+    ],
+)
+def test_an_arm_on_other_data_than_the_original_is_not_judged(
+    name: str, datasets: Mapping[str, str], arm: str, verdict: str
+) -> None:
+    file = read_experiment(shipped()[name])
+    plan = Plan(file, "full", False, {arm: Settings()}, 3, RaceSettings() if name == "s0" else None, datasets)
+    shown = [schema.Figure(arm=arm, metric="test/accuracy", value=0.9, source="")]
+    experiment = file.experiment.model_copy(update={"published": shown, "curves": ()})
+    plan = replace(plan, file=replace(file, experiment=experiment))
+    rows = [
+        SimpleNamespace(params={"seed": n}, metrics={"test/accuracy": ours}) for n, ours in enumerate(OURS)
+    ]
+    runs = [cast("Recorded", SimpleNamespace(row=row)) for row in rows]
+    (row,) = table_of(plan, Measured({arm: runs}), [])
+    assert row.verdict == verdict
