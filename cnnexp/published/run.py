@@ -31,6 +31,7 @@ from cnnexp.tracking.run import DESCRIPTION, Run
 from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import PARENT, Store, open_store
 from cnnexp.training.events import Outcome, Status
+from cnnexp.training.interrupt import Interrupt
 
 KIND, RACE = "experiment", "race"
 FILE, FORM, DIGEST = "cnnexp.experiment", "cnnexp.form", "cnnexp.digest"
@@ -109,8 +110,9 @@ def run_published(
             "--quick for the reduced form, or take less: --seeds 1, --arms with some of "
             f"{', '.join(plan.arms)}."
         )
-    conduct = _Conduct(plan, counted, store, listener)
-    return conduct.run(conduct.open(parent_row), raced)
+    with Interrupt() as interrupt:
+        conduct = _Conduct(plan, counted, store, listener, interrupt)
+        return conduct.run(conduct.open(parent_row), raced)
 
 
 def _unfinished(store: Store, plan: Plan, experiment: str) -> RunRow | None:
@@ -129,8 +131,16 @@ def _unfinished(store: Store, plan: Plan, experiment: str) -> RunRow | None:
 class _Conduct:
     """The steps of an experiment under its open parent run."""
 
-    def __init__(self, plan: Plan, counted: Sequence[Counted], store: Store, listener: Listener) -> None:
-        self.plan, self.counted, self.store, self.listener = plan, counted, store, listener
+    def __init__(
+        self,
+        plan: Plan,
+        counted: Sequence[Counted],
+        store: Store,
+        listener: Listener,
+        interrupt: Interrupt,
+    ) -> None:
+        self.plan, self.counted, self.store = plan, counted, store
+        self.listener, self.interrupt = listener, interrupt
         self.rows: dict[str, RunRow] = {}  # by key of the child
 
     def open(self, unfinished: RunRow | None) -> Run:
@@ -165,19 +175,20 @@ class _Conduct:
         assert asked is not None
         values = settings.replace(run_name=f"{parent.name}-race", tags={PARENT: parent.id}).flat()
         values.pop("conv")
-        found = race(asked.algorithms, long=True, listener=self.listener, **values)
+        found = race(asked.algorithms, long=True, listener=self.listener, interrupt=self.interrupt, **values)
         return found.outcome
 
     def _arms(self, parent: Run) -> Outcome:
         children = self.plan.children()
-        for child, row in zip(
-            children, run_children(parent, children, store=self.store, listener=self.listener), strict=False
+        for row in run_children(
+            parent, children, store=self.store, listener=self.listener, interrupt=self.interrupt
         ):
-            self.rows[child.key] = row
-            if row.outcome == Status.INTERRUPTED.value:
-                return Outcome(
-                    Status.INTERRUPTED, f"{row.reason}, in run {len(self.rows)} of {len(children)}"
-                )
+            self.rows[row.tags[CHILD]] = row
+        is_stopped = any(row.outcome == Status.INTERRUPTED.value for row in self.rows.values())
+        if is_stopped or len(self.rows) < len(children):
+            trained = sum(map(tested, self.rows.values()))
+            reason = self.interrupt.reason or "stopped"
+            return Outcome(Status.INTERRUPTED, f"{reason} after {trained} of {len(children)} runs")
         failed = [key for key, row in self.rows.items() if not tested(row)]
         if failed:
             return Outcome(Status.FAILED, f"{len(failed)} of {len(children)} runs failed, {failed[0]} first")

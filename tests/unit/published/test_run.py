@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import csv
 import math
+import signal
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from cnnexp.cli import cli
 from cnnexp.errors import UserError
+from cnnexp.experiment import record
 from cnnexp.experiment.listener import Listener
 from cnnexp.published.plan import Request
 from cnnexp.published.report import TABLE_CSV, TABLE_MARKDOWN, ExperimentResult
@@ -17,10 +20,14 @@ from cnnexp.settings import Given
 from cnnexp.tracking.rows import children_of, rows_where
 from cnnexp.tracking.run import DESCRIPTION
 from cnnexp.tracking.store import open_store
-from cnnexp.training.events import EpochReport
+from cnnexp.training.events import EpochReport, Status
 from tests.unit.published.own import OWN, write_own
 
 QUICK = Request(quick=True)
+RACE_PART = (
+    "race: {data: digits, algorithms: [im2col, torch], train_images: 64, "
+    "settings: {epochs: 1, model: convnet, image_size: 8}}\n"
+)
 
 
 class Crash(BaseException):
@@ -128,12 +135,8 @@ def test_hours_must_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("ready_store")
 def test_a_race_is_a_part_of_an_experiment_and_is_read_when_it_goes_on() -> None:
-    race = (
-        "race: {data: digits, algorithms: [im2col, torch], train_images: 64, "
-        "settings: {epochs: 1, model: convnet, image_size: 8}}\n"
-    )
     ask = "questions:\n  - {ask: 'Slower?', answers: [{kind: race}]}\n"
-    write_own(race + OWN.replace("questions:\n", ask))
+    write_own(RACE_PART + OWN.replace("questions:\n", ask))
     with pytest.raises(Crash):
         run(QUICK, listener=CrashAfter(4))  # three epochs are the race's
     result = run(QUICK)
@@ -143,6 +146,54 @@ def test_a_race_is_a_part_of_an_experiment_and_is_read_when_it_goes_on() -> None
     store = open_store(result.tracking_uri)
     kinds = sorted(row.tags["kind"] for row in children_of(store, result.run_id))
     assert kinds == ["race", "run"]
+
+
+def signal_in_test(monkeypatch: pytest.MonkeyPatch, number: int, *, of_run: int) -> None:
+    """The signal comes while the n-th run is tested: outside its epochs."""
+    evaluate, tested = record.evaluate_test, []
+
+    def evaluate_test(*arguments: Any) -> Any:
+        tested.append(arguments)
+        if len(tested) == of_run:
+            signal.raise_signal(number)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(record, "evaluate_test", evaluate_test)
+
+
+def statuses(result: ExperimentResult) -> dict[str, list[str]]:
+    """Kind to statuses; of the experiment, its children and theirs."""
+    found = dict[str, list[str]]()
+    for row in rows_where(open_store(result.tracking_uri), ""):
+        found.setdefault(row.tags["kind"], []).append(row.status)
+    return found
+
+
+@pytest.mark.usefixtures("ready_store")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_test_of_a_run_ends_the_experiment_after_it(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    write_own()
+    signal_in_test(monkeypatch, number, of_run=2)
+    result = run(Request())
+    assert (result.outcome.status, result.outcome.exit_code) == (Status.INTERRUPTED, 130)
+    assert result.outcome.reason.endswith(" after 2 of 4 runs")
+    assert statuses(result) == {"experiment": ["KILLED"], "run": ["FINISHED", "FINISHED"]}
+
+
+@pytest.mark.usefixtures("ready_store")
+@pytest.mark.parametrize(("of_run", "race_status"), [(1, "KILLED"), (3, "FINISHED")])
+def test_a_signal_in_the_race_ends_the_experiment(
+    monkeypatch: pytest.MonkeyPatch, of_run: int, race_status: str
+) -> None:
+    write_own(RACE_PART + OWN)
+    signal_in_test(monkeypatch, signal.SIGINT, of_run=of_run)  # three runs are the race's
+    result = run(QUICK)
+    assert (result.outcome.status, result.outcome.exit_code) == (Status.INTERRUPTED, 130)
+    found = statuses(result)
+    assert (found["experiment"], found["race"]) == (["KILLED"], [race_status])
+    assert found["run"] == ["FINISHED"] * of_run
 
 
 @pytest.mark.usefixtures("ready_store")
