@@ -22,7 +22,7 @@ from cnnexp.published.measured import Measured, tested
 from cnnexp.published.networks import Counted, count
 from cnnexp.published.plan import Plan, Request, make_plan
 from cnnexp.published.read import read_experiment
-from cnnexp.published.report import ExperimentResult, record
+from cnnexp.published.report import ExperimentResult, record, record_start
 from cnnexp.published.table import table_of
 from cnnexp.results.recorded import Recorded
 from cnnexp.tracking.environment import machine_facts
@@ -112,7 +112,7 @@ def run_published(
         )
     with Interrupt() as interrupt:
         conduct = _Conduct(plan, counted, store, listener, interrupt)
-        return conduct.run(conduct.open(parent_row), raced)
+        return conduct.run(parent_row, raced)
 
 
 def _unfinished(store: Store, plan: Plan, experiment: str) -> RunRow | None:
@@ -143,24 +143,16 @@ class _Conduct:
         self.listener, self.interrupt = listener, interrupt
         self.rows: dict[str, RunRow] = {}  # by key of the child
 
-    def open(self, unfinished: RunRow | None) -> Run:
-        """Opens the parent: the unfinished one, or a new one."""
-        plan, note = self.plan, self.listener.note
-        if unfinished is not None:
-            return self.store.reopen_run(unfinished.run_id, on_problem=note)
-        tracking = next(iter(plan.arms.values())).tracking
-        tags = {"kind": KIND, FILE: plan.name, FORM: plan.form, DIGEST: plan.digest()}
-        name = plan.name if plan.form == "full" else f"{plan.name}-quick"
-        run = self.store.create_run(
-            self.store.experiment_id(tracking.experiment), run_name=name, tags=tags, on_problem=note
-        )
+    def run(self, unfinished: RunRow | None, raced: RunRow | None) -> ExperimentResult:
+        """Trains what is missing under the unfinished parent or a new one; judges all there is."""
         machine = {f"machine.{name}": value for name, value in machine_facts().items()}
-        run.log_params({"experiment": plan.name, "form": plan.form, **plan.datasets, **machine})
-        return run
-
-    def run(self, parent: Run, raced: RunRow | None) -> ExperimentResult:
-        """Trains what is missing, then makes table and answers of all there is."""
+        parent = self._new() if unfinished is None else self._reopened(unfinished)
         with closed_truthfully(parent):
+            if unfinished is None:
+                parent.log_params(
+                    {"experiment": self.plan.name, "form": self.plan.form, **self.plan.datasets, **machine}
+                )
+            record_start(parent, self.plan)
             outcome = self._race(parent) if self.plan.race is not None and raced is None else None
             if outcome is None or outcome.status is Status.COMPLETED:
                 outcome = self._arms(parent)
@@ -168,6 +160,16 @@ class _Conduct:
             record(parent, result)
             parent.finish(outcome)
         return result
+
+    def _new(self) -> Run:
+        plan, tracking = self.plan, next(iter(self.plan.arms.values())).tracking
+        tags = {"kind": KIND, FILE: plan.name, FORM: plan.form, DIGEST: plan.digest()}
+        name = plan.name if plan.form == "full" else f"{plan.name}-quick"
+        experiment_id = self.store.experiment_id(tracking.experiment)
+        return self.store.create_run(experiment_id, run_name=name, tags=tags, on_problem=self.listener.note)
+
+    def _reopened(self, unfinished: RunRow) -> Run:
+        return self.store.reopen_run(unfinished.run_id, on_problem=self.listener.note)
 
     def _race(self, parent: Run) -> Outcome:
         settings, asked = self.plan.race, self.plan.file.experiment.race

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import signal
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +19,11 @@ from cnnexp.published.plan import Request
 from cnnexp.published.report import TABLE_CSV, TABLE_MARKDOWN, ExperimentResult
 from cnnexp.published.run import Announcement, run_published
 from cnnexp.published.table import CHANGED, EQUAL, REDUCED
+from cnnexp.results.report import report
 from cnnexp.settings import Given
 from cnnexp.tracking.rows import children_of, rows_where
 from cnnexp.tracking.run import DESCRIPTION
+from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import open_store
 from cnnexp.training.events import EpochReport, Status
 from tests.unit.published.own import OWN, write_own
@@ -97,6 +102,19 @@ def _check_what_is_recorded(uri: str, result: ExperimentResult) -> None:
         assert "conv against plain: test accuracy" in text
     assert store.fetch(result.run_id, "plots/published_plain.png").is_file()
     assert store.fetch(result.run_id, "plots/arms_digits.png").is_file()
+    assert "cnnexp" in json.loads(store.fetch(result.run_id, "environment/packages.json").read_text())
+    assert store.fetch(result.run_id, "environment/command.txt").is_file()
+    _check_how_to_repeat_it(parent)
+
+
+def _check_how_to_repeat_it(parent: RunRow) -> None:
+    again = "cnnexp experiment experiment/own.yaml --seeds 2 --dataset digits=digits"
+    assert f"`{again}`" in parent.tags[DESCRIPTION]
+    report(parent.run_id, "page.html", bundle="all.zip")
+    assert again in Path("page.html").read_text(encoding="utf-8")
+    with zipfile.ZipFile("all.zip") as bundle:
+        assert again in bundle.read("README.md").decode()
+        assert bundle.read("experiment/own.yaml").decode() == OWN
 
 
 @pytest.mark.usefixtures("ready_store")
@@ -194,6 +212,24 @@ def test_a_signal_in_the_race_ends_the_experiment(
     found = statuses(result)
     assert (found["experiment"], found["race"]) == (["KILLED"], [race_status])
     assert found["run"] == ["FINISHED"] * of_run
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_whatever_fails_while_an_experiment_opens_its_run_does_not_stay_running(
+    ready_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_own()
+    for target in ("cnnexp.published.run.machine_facts", "cnnexp.published.report.record_environment"):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, crash)
+            with pytest.raises(Crash):
+                run(QUICK)
+    (row,) = rows_where(open_store(ready_store), "")  # what is looked up first opens no run
+    assert (row.status, row.reason) == ("FAILED", "Crash: ")
+
+
+def crash(*_: object) -> None:
+    raise Crash
 
 
 @pytest.mark.usefixtures("ready_store")

@@ -12,7 +12,7 @@ from scipy import stats
 from cnnexp.published import schema, shipped
 from cnnexp.published.answers import difference_sentence
 from cnnexp.published.measured import Measured
-from cnnexp.published.plan import Plan
+from cnnexp.published.plan import Plan, Request
 from cnnexp.published.read import read_experiment
 from cnnexp.published.table import (
     CANNOT_TELL,
@@ -108,7 +108,7 @@ def test_an_arm_on_other_data_than_the_original_is_not_judged(
     name: str, datasets: Mapping[str, str], arm: str, verdict: str
 ) -> None:
     file = read_experiment(shipped()[name])
-    plan = Plan(file, "full", False, {arm: Settings()}, 3, RaceSettings() if name == "s0" else None, datasets)
+    plan = Plan(file, Request(), {arm: Settings()}, 3, RaceSettings() if name == "s0" else None, datasets)
     shown = [schema.Figure(arm=arm, metric="test/accuracy", value=0.9, source="")]
     experiment = file.experiment.model_copy(update={"published": shown, "curves": ()})
     plan = replace(plan, file=replace(file, experiment=experiment))
