@@ -82,10 +82,14 @@ def _said(what: str, value: float) -> str:
 
 def _counts(asked: schema.Counts, ground: Ground) -> list[str]:
     found = [ground.counted[name] for name in asked.networks]
-    right = [f"{one.network.name} {one.table.parameters:,}" for one in found if one.agrees]
-    wrong = [f"{one.network.name} {one.table.parameters:,}" for one in found if not one.agrees]
-    said = [f"As published: {', '.join(right)} parameters."] if right else []
-    return [*said, *([f"Not as published: {', '.join(wrong)} parameters."] if wrong else [])]
+    said = {True: "As published", False: "Not as published", None: "Counted here, none was published"}
+    lines = []
+    for is_so, words in said.items():
+        counts = [
+            f"{one.network.name} {one.table.parameters:,}" for one in found if one.is_as_published is is_so
+        ]
+        lines += [f"{words}: {', '.join(counts)} parameters."] if counts else []
+    return lines
 
 
 def _difference(asked: schema.Difference, ground: Ground) -> list[str]:

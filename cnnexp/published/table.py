@@ -33,7 +33,8 @@ HEADER = (
     "where published",
 )
 NUMBERS = HEADER[2:7]
-EQUAL, DIFFERS, COUNTED = "equal", "differs", "counted independently"
+EQUAL, DIFFERS = "equal", "differs"
+AS_COUNTED, NOT_AS_COUNTED = "ours, as counted independently", "ours, not as counted independently"
 WITHIN, OUTSIDE, CANNOT_TELL = "within the spread", "outside the spread", "one seed cannot tell"
 REDUCED, CHANGED, NOT_MEASURED = "reduced form", "settings or data changed", "not measured"
 
@@ -89,7 +90,7 @@ class Row:
         if len(self.ours) > 1:
             ours += f" ± {self._text(self.sd)}"
         interval = "" if self.interval is None else " to ".join(map(self._text, self._possible))
-        is_count = self.verdict in (EQUAL, DIFFERS)
+        is_count = self.verdict in (EQUAL, DIFFERS, AS_COUNTED, NOT_AS_COUNTED)
         difference = "" if math.isnan(self.difference) else self._text(self.difference, sign=True)
         if is_count and self.difference == 0:
             difference = "0"
@@ -232,11 +233,14 @@ def _t_interval(values: Sequence[float], share: float) -> tuple[float, float]:
 
 def _count_rows(counted: Sequence[Counted]) -> Iterable[Row]:
     for one in counted:
-        for what, published, ours, is_equal in one.comparisons():
-            verdict = EQUAL if is_equal else DIFFERS
-            yield Row(
-                one.network.name, what, published, (ours,), None, verdict, one.network.source or COUNTED
-            )
+        for found in one.comparisons():
+            name, ours = one.network.name, (float(found.ours),)
+            if found.is_published:
+                verdict = EQUAL if found.is_equal else DIFFERS
+                yield Row(name, found.what, found.known, ours, None, verdict, one.network.source)
+            else:
+                verdict = AS_COUNTED if found.is_equal else NOT_AS_COUNTED
+                yield Row(name, found.what, None, ours, None, verdict, "")
 
 
 def spread_sentence(rows: Sequence[Row]) -> str | None:
