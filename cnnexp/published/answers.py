@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from cnnexp.published import schema
+from cnnexp.published.compared import Compared, tell
 from cnnexp.published.measured import Measured
 from cnnexp.published.networks import Counted, measures
-from cnnexp.published.table import mean_interval
 from cnnexp.settings import ComputeSettings
 
 NOT_RUN = "not measured in this form"
@@ -38,9 +37,16 @@ class Ground:
     race_says: tuple[str, ...] = ()
 
 
-def answer(question: schema.Question, ground: Ground) -> list[str]:
-    """Returns the sentences that answer a question."""
-    return [sentence for one in question.answers for sentence in _KINDS[one.kind](one, ground)]
+def answer(questions: Sequence[schema.Question], ground: Ground) -> list[tuple[str, list[str]]]:
+    """Returns every question with the sentences that answer it; differences are judged all together."""
+    drafts = [
+        (asked.ask, [said for one in asked.answers for said in _KINDS[one.kind](one, ground)])
+        for asked in questions
+    ]
+    told = iter(tell([said for _, draft in drafts for said in draft if isinstance(said, Compared)]))
+    return [
+        (ask, [next(told) if isinstance(said, Compared) else said for said in draft]) for ask, draft in drafts
+    ]
 
 
 def _hidden_layers(asked: schema.HiddenLayers, ground: Ground) -> list[str]:
@@ -92,57 +98,43 @@ def _counts(asked: schema.Counts, ground: Ground) -> list[str]:
     return lines
 
 
-def _difference(asked: schema.Difference, ground: Ground) -> list[str]:
+def _difference(asked: schema.Difference, ground: Ground) -> list[str | Compared]:
     first, *others = asked.arms
-    found = {arm: _of_common_seeds(ground, asked.metric, first, arm) for arm in others}
-    trained = [arm for arm in others if len(found[arm][0])]
+    found = {arm: _of_common_seeds(ground, asked.metric, first, arm)[0] for arm in others}
+    trained, left = [arm for arm in others if found[arm]], [arm for arm in others if not found[arm]]
     if not trained:
         return [f"{first} against {', '.join(others)}: {NOT_RUN}."]
-    left = [arm for arm in others if arm not in trained]
     said = [_compared(first, other, asked.metric, ground) for other in trained]
     return [*said, *([f"{', '.join(left)}: {NOT_RUN}."] if left else [])]
 
 
-def _compared(one: str, other: str, metric: schema.Metric, ground: Ground) -> str:
+def _compared(one: str, other: str, metric: schema.Metric, ground: Ground, *, before: str = "") -> Compared:
     mine, theirs = _of_common_seeds(ground, metric, one, other)
     what = "test" if metric.startswith("test") else "best validation"
     means = f"{what} accuracy {100 * np.mean(mine):.2f} % and {100 * np.mean(theirs):.2f} %"
-    return f"{one} against {other}: {means}; {difference_sentence(mine - theirs)}."
+    return Compared(f"{before}{one} against {other}: {means};", mine, theirs)
 
 
-def _of_common_seeds(ground: Ground, metric: schema.Metric, *arms: str) -> list[NDArray[np.float64]]:
-    """Returns of each arm the values of the seeds that all of them have, float64 (seeds,), aligned."""
+def _of_common_seeds(ground: Ground, metric: schema.Metric, *arms: str) -> list[tuple[float, ...]]:
+    """Returns of each arm the values of the seeds that all of them have, aligned."""
     found = [ground.measured.by_seed(arm, metric) for arm in arms]
     common = sorted(set.intersection(*(set(values) for values in found)))
-    return [np.array([values[seed] for seed in common]) for values in found]
+    return [tuple(values[seed] for seed in common) for values in found]
 
 
-def difference_sentence(differences: Sequence[float] | NDArray[np.float64]) -> str:
-    """Returns what differences of accuracy, one per seed, tell: how much, and whether beyond chance."""
-    points = f"{100 * np.mean(differences):+.2f} points"
-    interval = mean_interval([float(one) for one in differences])
-    if interval is None:
-        return f"{points}, which one seed cannot tell from chance"
-    low, high = interval
-    if low == high:  # few images, few seeds
-        return f"{points} in each of {len(differences)} seeds, which leaves no spread to tell by"
-    span = f"95 % interval over {len(differences)} seeds {100 * low:+.2f} to {100 * high:+.2f}"
-    told = "a difference beyond chance" if low > 0 or high < 0 else "within chance"
-    return f"{points} ({span}): {told}"
-
-
-def _advantage(asked: schema.Advantage, ground: Ground) -> list[str]:
+def _advantage(asked: schema.Advantage, ground: Ground) -> list[str | Compared]:
     arms = (asked.arm, asked.against, asked.changed_arm, asked.changed_against)
     mine, theirs, mine_changed, theirs_changed = _of_common_seeds(ground, "test/accuracy", *arms)
-    if not len(mine):
+    if not mine:
         return [f"{asked.arm} against {asked.against}: {NOT_RUN}."]
-    lost = (mine - theirs) - (mine_changed - theirs_changed)
-    both_changed = _compared(asked.changed_arm, asked.changed_against, "test/accuracy", ground)
     return [
         _compared(asked.arm, asked.against, "test/accuracy", ground),
-        f"With {asked.change}: {both_changed}",
-        f"{asked.arm}'s advantage over {asked.against}, less that with {asked.change}: "
-        f"{difference_sentence(lost)}.",
+        _compared(*arms[2:], "test/accuracy", ground, before=f"With {asked.change}: "),
+        Compared(
+            f"{asked.arm}'s advantage over {asked.against}, less that with {asked.change}:",
+            tuple(np.subtract(mine, theirs).tolist()),
+            tuple(np.subtract(mine_changed, theirs_changed).tolist()),
+        ),
     ]
 
 
@@ -196,7 +188,7 @@ def _worked_example(asked: schema.WorkedExample, _ground: Ground) -> list[str]:
     return [f"{text}{'; other: ' + ', '.join(other) if other else ''}."]
 
 
-_KINDS: dict[str, Callable[[Any, Ground], list[str]]] = {
+_KINDS: dict[str, Callable[[Any, Ground], Sequence[str | Compared]]] = {
     "hidden-layers": _hidden_layers,
     "ratios": _ratios,
     "counts": _counts,

@@ -88,8 +88,8 @@ class Counted:
             sizes = [table.input_bytes, table.activation_bytes, table.parameter_bytes]
             words = ("input", "forward/backward pass", "weights", "total")
             for word, megabytes, size in zip(words, network.megabytes, [*sizes, sum(sizes)], strict=False):
-                ours = round(size / MB, 2)
-                yield Comparison(f"MB of {word}", megabytes, ours, ours == megabytes)
+                rounded = round(size / MB, 2)
+                yield Comparison(f"MB of {word}", megabytes, rounded, rounded == megabytes)
 
 
 def count(network: Network) -> Counted:

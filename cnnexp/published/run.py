@@ -213,7 +213,7 @@ class _Conduct:
             outcome=outcome,
             plan=self.plan,
             rows=table_of(self.plan, measured, self.counted),
-            answers=[(one.ask, answer(one, ground)) for one in questions],
+            answers=answer(questions, ground),
             measured=measured,
             run_id=parent.id,
             run_name=parent.name,

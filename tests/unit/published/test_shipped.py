@@ -53,7 +53,8 @@ def test_the_answer_on_counts_says_which_were_published() -> None:
     wrong = networks[2].network.model_copy(update={"parameters": 62_000})
     known = {one.network.name: one for one in [*networks[:2], count(wrong), *networks[3:]]}
     ground = Ground(Measured({}), known, ComputeSettings())
-    assert answer(schema.Question(ask="Size?", answers=(asked,)), ground) == [
+    ((_, said),) = answer([schema.Question(ask="Size?", answers=(asked,))], ground)
+    assert said == [
         "As published: mlp 6,442 parameters.",
         "Not as published: tutorial net 62,006 parameters.",
         "Counted here, none was published: VGG-16-BN for CIFAR 14,728,266 parameters.",

@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from cnnexp.published import schema, shipped
-from cnnexp.published.answers import difference_sentence
 from cnnexp.published.measured import Measured
 from cnnexp.published.plan import Plan, Request
 from cnnexp.published.read import read_experiment
@@ -77,20 +76,6 @@ def test_points_of_curves_are_counted_where_they_can_be_told() -> None:
     rows = [Row("a", "x", 1.0, (1.0, 1.1), None, verdict, "", True) for verdict in (WITHIN, WITHIN, OUTSIDE)]
     assert spread_sentence(rows) == "of 3 points of published curves 2 lie within the spread over seeds"
     assert spread_sentence([Row("a", "x", 1.0, (1.0,), None, CANNOT_TELL, "", True)]) is None
-
-
-@pytest.mark.parametrize(
-    ("differences", "says"),
-    [
-        ((0.02,), "one seed cannot tell"),
-        ((0.02, 0.021, 0.019), "a difference beyond chance"),
-        ((-0.02, -0.021, -0.019), "a difference beyond chance"),
-        ((0.02, -0.02, 0.01), "within chance"),
-        ((0.02, 0.02), "no spread to tell by"),
-    ],
-)
-def test_a_difference_is_told_from_chance_by_its_interval(differences: tuple[float, ...], says: str) -> None:
-    assert says in difference_sentence(differences)
 
 
 @pytest.mark.parametrize(
