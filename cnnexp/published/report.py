@@ -95,21 +95,21 @@ def record(run: Run, result: ExperimentResult) -> None:
     """Writes everything into the parent run; it stays open."""
     run.log_text(csv_of(result.rows), TABLE_CSV)
     run.log_text(result.markdown(), TABLE_MARKDOWN)
-    run.log_metrics(
-        {
-            name: value
-            for row in result.rows
-            if row.what == "test accuracy" and row.ours
-            for name, value in (
-                (_metric_name(f"{row.arm}/test_accuracy_mean"), row.mean),
-                (_metric_name(f"{row.arm}/test_accuracy_sd"), row.sd),
-            )
-            if value == value  # noqa: PLR0124 - no sd with one seed
-        }
-    )
+    run.log_metrics(_metrics(result.rows))
     for name, figure in draw(result).items():
         run.log_figure(figure, f"plots/{name}.png")
     run.set_description(result.description())
+
+
+def _metrics(rows: Sequence[Row]) -> dict[str, float]:
+    """Returns mean and sd of every arm's test accuracy; no sd of one seed."""
+    found = {}
+    for row in rows:
+        if row.what == "test accuracy" and row.spread is not None:
+            found[_metric_name(f"{row.arm}/test_accuracy_mean")] = row.spread.mean
+            if row.spread.sd is not None:
+                found[_metric_name(f"{row.arm}/test_accuracy_sd")] = row.spread.sd
+    return found
 
 
 def _metric_name(text: str) -> str:

@@ -22,7 +22,6 @@ from cnnexp.published.table import (
     Row,
     csv_of,
     markdown_of,
-    mean_interval,
     prediction_interval,
     spread_sentence,
     table_of,
@@ -34,12 +33,10 @@ from cnnexp.settings import RaceSettings, Settings
 OURS = (0.86, 0.87, 0.88)
 
 
-def test_the_intervals_are_student_s() -> None:
-    low, high = mean_interval(OURS) or (0.0, 0.0)
+def test_the_prediction_interval_is_student_s() -> None:
     expected = stats.ttest_1samp(OURS, 0).confidence_interval(0.95)
-    assert (low, high) == pytest.approx((expected.low, expected.high))
     wide = prediction_interval(OURS)
-    assert wide[1] - 0.87 == pytest.approx((high - 0.87) * 2)  # √(1 + 1/3) against √(1/3)
+    assert wide[1] - 0.87 == pytest.approx((expected.high - 0.87) * 2)  # √(1 + 1/3) against √(1/3)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +58,7 @@ def test_the_verdict_follows_the_prediction_interval(
 
 
 def test_a_row_says_published_ours_and_difference() -> None:
-    row = Row("lenet", "test accuracy", 0.8677, OURS, mean_interval(OURS), WITHIN, "the test")
+    row = Row("lenet", "test accuracy", 0.8677, OURS, WITHIN, "the test")
     assert row.cells() == (
         "lenet", "test accuracy", "86.77 %", "87.00 % ± 1.00 %", "84.52 % to 89.48 %", "3", "+0.23",
         WITHIN, "the test",
@@ -70,12 +67,22 @@ def test_a_row_says_published_ours_and_difference() -> None:
     assert float(line["difference"]) == pytest.approx(0.0023)
     assert float(line["sd"]) == pytest.approx(0.01)
     assert "| lenet | test accuracy | 86.77 % |" in markdown_of([row])
+    assert (
+        markdown_of([row]).splitlines()[1] == "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- |"
+    )
+
+
+def test_an_interval_of_accuracies_ends_at_one_in_every_table() -> None:
+    row = Row("lenet", "test accuracy", None, (0.97, 1.0), "", "")
+    (line,) = csv.DictReader(csv_of([row]).splitlines())
+    assert line["high"] == "1"
+    assert row.cells()[4].endswith(" to 100.00 %")
 
 
 def test_points_of_curves_are_counted_where_they_can_be_told() -> None:
-    rows = [Row("a", "x", 1.0, (1.0, 1.1), None, verdict, "", True) for verdict in (WITHIN, WITHIN, OUTSIDE)]
+    rows = [Row("a", "x", 1.0, (1.0, 1.1), verdict, "", True) for verdict in (WITHIN, WITHIN, OUTSIDE)]
     assert spread_sentence(rows) == "of 3 points of published curves 2 lie within the spread over seeds"
-    assert spread_sentence([Row("a", "x", 1.0, (1.0,), None, CANNOT_TELL, "", True)]) is None
+    assert spread_sentence([Row("a", "x", 1.0, (1.0,), CANNOT_TELL, "", True)]) is None
 
 
 @pytest.mark.parametrize(
