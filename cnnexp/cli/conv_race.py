@@ -71,6 +71,7 @@ def race(
             config=Path(config) if config is not None else None,
             long=long,
             listener=terminal,
+            interrupt=None,
             **given,
         )
     say_race(result)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -42,6 +43,7 @@ def race(
     config: str | Path | None = None,
     long: bool = False,
     listener: Listener | None = None,
+    interrupt: Interrupt | None = None,
     **settings: object,
 ) -> RaceResult:
     """Trains one network once with each algorithm, from the same weights on the same batches.
@@ -51,6 +53,7 @@ def race(
         config: YAML file of settings; keyword arguments win over it.
         long: go on though `loop` will take more than ten minutes.
         listener: hears of progress; by default nobody does.
+        interrupt: asks for the end, where the caller listens to signals; else the race listens itself.
         **settings: any setting of a run by its name, but `conv`.
 
     Returns:
@@ -68,8 +71,8 @@ def race(
     assemblies = _assemblies(names, resolved, listener)
     if LOOP in names:
         _tell_time(assemblies[LOOP], listener, long=long)
-    with Interrupt() as interrupt:
-        return _Race(assemblies, store, listener, interrupt).run()
+    with Interrupt() if interrupt is None else nullcontext(interrupt) as asks:
+        return _Race(assemblies, store, listener, asks).run()
 
 
 def _checked(algorithms: Sequence[str]) -> tuple[str, ...]:
@@ -194,10 +197,10 @@ class _Race:
             entrants: list[Entrant] = []
             for label in self.assemblies:
                 entrants.append(self._train(label, parent))
-                if entrants[-1].outcome.status is Status.INTERRUPTED:
-                    break
+                if entrants[-1].outcome.status is Status.INTERRUPTED or self.interrupt.reason is not None:
+                    break  # asked in its test or figures, too
             result = RaceResult(
-                outcome=_outcome(entrants, asked=len(self.assemblies)),
+                outcome=_outcome(entrants, self.interrupt.reason, asked=len(self.assemblies)),
                 title=self.of_torch.title,
                 entrants=tuple(entrants),
                 settings=self.of_torch.settings,
@@ -236,10 +239,12 @@ def first_logits(assembly: Assembly) -> Tensor:
     return logits.float().cpu()
 
 
-def _outcome(entrants: Sequence[Entrant], *, asked: int) -> Outcome:
+def _outcome(entrants: Sequence[Entrant], reason: str | None, *, asked: int) -> Outcome:
     last = entrants[-1].outcome
     if last.status is Status.INTERRUPTED:
         return Outcome(Status.INTERRUPTED, f"{last.reason}, in run {len(entrants)} of {asked}")
+    if len(entrants) < asked:
+        return Outcome(Status.INTERRUPTED, f"{reason}, after run {len(entrants)} of {asked}")
     failed = [one for one in entrants if one.outcome.status is Status.FAILED]
     if failed:
         return Outcome(Status.FAILED, f"{failed[0].label}: {failed[0].outcome.reason}")

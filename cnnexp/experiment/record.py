@@ -34,6 +34,7 @@ PREDICTIONS_FILE = "test/predictions.csv"
 SAMPLE_SIZE = 32  # images in the sample figure
 NUM_MISTAKES = 24
 MODEL_NAME = "model"
+AGAIN = "cnnexp.again"  # tag: the command that repeats a run, where that is not one of its settings file
 
 
 def record_start(run: Run, assembly: Assembly) -> None:

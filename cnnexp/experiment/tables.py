@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 _ESCAPED = {
     "\\": r"\textbackslash{}",
@@ -25,9 +25,11 @@ def csv_table(header: Iterable[object], rows: Iterable[Iterable[object]]) -> str
     return text.getvalue()
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, names: int = 1) -> str:
-    """Returns a table in Markdown; the columns after the first `names` are right-aligned."""
-    rule = ["---"] * names + ["---:"] * (len(header) - names)
+def markdown_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, names: int = 1, words: Collection[str] = ()
+) -> str:
+    """Returns a table in Markdown; columns are right-aligned but the first `names`, and those of `words`."""
+    rule = ["---" if at < names or name in words else "---:" for at, name in enumerate(header)]
     first, *others = ([in_markdown(cell) for cell in line] for line in (header, *rows))
     return "".join("| " + " | ".join(line) + " |\n" for line in (first, rule, *others))
 

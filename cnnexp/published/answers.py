@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from cnnexp.published import schema
+from cnnexp.published.compared import Compared, tell
 from cnnexp.published.measured import Measured
 from cnnexp.published.networks import Counted, measures
-from cnnexp.published.table import mean_interval
 from cnnexp.settings import ComputeSettings
 
 NOT_RUN = "not measured in this form"
@@ -37,9 +37,16 @@ class Ground:
     race_says: tuple[str, ...] = ()
 
 
-def answer(question: schema.Question, ground: Ground) -> list[str]:
-    """Returns the sentences that answer a question."""
-    return [sentence for one in question.answers for sentence in _KINDS[one.kind](one, ground)]
+def answer(questions: Sequence[schema.Question], ground: Ground) -> list[tuple[str, list[str]]]:
+    """Returns every question with the sentences that answer it; differences are judged all together."""
+    drafts = [
+        (asked.ask, [said for one in asked.answers for said in _KINDS[one.kind](one, ground)])
+        for asked in questions
+    ]
+    told = iter(tell([said for _, draft in drafts for said in draft if isinstance(said, Compared)]))
+    return [
+        (ask, [next(told) if isinstance(said, Compared) else said for said in draft]) for ask, draft in drafts
+    ]
 
 
 def _hidden_layers(asked: schema.HiddenLayers, ground: Ground) -> list[str]:
@@ -81,61 +88,53 @@ def _said(what: str, value: float) -> str:
 
 def _counts(asked: schema.Counts, ground: Ground) -> list[str]:
     found = [ground.counted[name] for name in asked.networks]
-    right = [f"{one.network.name} {one.table.parameters:,}" for one in found if one.agrees]
-    wrong = [f"{one.network.name} {one.table.parameters:,}" for one in found if not one.agrees]
-    said = [f"As published: {', '.join(right)} parameters."] if right else []
-    return [*said, *([f"Not as published: {', '.join(wrong)} parameters."] if wrong else [])]
+    said = {True: "As published", False: "Not as published", None: "Counted here, none was published"}
+    lines = []
+    for is_so, words in said.items():
+        counts = [
+            f"{one.network.name} {one.table.parameters:,}" for one in found if one.is_as_published is is_so
+        ]
+        lines += [f"{words}: {', '.join(counts)} parameters."] if counts else []
+    return lines
 
 
-def _difference(asked: schema.Difference, ground: Ground) -> list[str]:
+def _difference(asked: schema.Difference, ground: Ground) -> list[str | Compared]:
     first, *others = asked.arms
-    trained = [arm for arm in others if ground.measured.values(arm, asked.metric)]
-    if not trained or not ground.measured.values(first, asked.metric):
+    found = {arm: _of_common_seeds(ground, asked.metric, first, arm)[0] for arm in others}
+    trained, left = [arm for arm in others if found[arm]], [arm for arm in others if not found[arm]]
+    if not trained:
         return [f"{first} against {', '.join(others)}: {NOT_RUN}."]
-    left = [arm for arm in others if arm not in trained]
     said = [_compared(first, other, asked.metric, ground) for other in trained]
     return [*said, *([f"{', '.join(left)}: {NOT_RUN}."] if left else [])]
 
 
-def _compared(one: str, other: str, metric: schema.Metric, ground: Ground) -> str:
-    mine, theirs = (ground.measured.values(arm, metric) for arm in (one, other))
-    differences = _by_seed(mine, theirs)
+def _compared(one: str, other: str, metric: schema.Metric, ground: Ground, *, before: str = "") -> Compared:
+    mine, theirs = _of_common_seeds(ground, metric, one, other)
     what = "test" if metric.startswith("test") else "best validation"
     means = f"{what} accuracy {100 * np.mean(mine):.2f} % and {100 * np.mean(theirs):.2f} %"
-    return f"{one} against {other}: {means}; {difference_sentence(differences)}."
+    return Compared(f"{before}{one} against {other}: {means};", mine, theirs)
 
 
-def _by_seed(mine: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    return [one - other for one, other in zip(mine, theirs, strict=False)]
+def _of_common_seeds(ground: Ground, metric: schema.Metric, *arms: str) -> list[tuple[float, ...]]:
+    """Returns of each arm the values of the seeds that all of them have, aligned."""
+    found = [ground.measured.by_seed(arm, metric) for arm in arms]
+    common = sorted(set.intersection(*(set(values) for values in found)))
+    return [tuple(values[seed] for seed in common) for values in found]
 
 
-def difference_sentence(differences: Sequence[float]) -> str:
-    """Returns what differences of accuracy, one per seed, tell: how much, and whether beyond chance."""
-    points = f"{100 * np.mean(differences):+.2f} points"
-    interval = mean_interval(differences)
-    if interval is None:
-        return f"{points}, which one seed cannot tell from chance"
-    low, high = interval
-    if low == high:  # few images, few seeds
-        return f"{points} in each of {len(differences)} seeds, which leaves no spread to tell by"
-    span = f"95 % interval over {len(differences)} seeds {100 * low:+.2f} to {100 * high:+.2f}"
-    told = "a difference beyond chance" if low > 0 or high < 0 else "within chance"
-    return f"{points} ({span}): {told}"
-
-
-def _advantage(asked: schema.Advantage, ground: Ground) -> list[str]:
+def _advantage(asked: schema.Advantage, ground: Ground) -> list[str | Compared]:
     arms = (asked.arm, asked.against, asked.changed_arm, asked.changed_against)
-    found = [ground.measured.values(arm, "test/accuracy") for arm in arms]
-    if not all(found):
+    mine, theirs, mine_changed, theirs_changed = _of_common_seeds(ground, "test/accuracy", *arms)
+    if not mine:
         return [f"{asked.arm} against {asked.against}: {NOT_RUN}."]
-    plain, changed = _by_seed(found[0], found[1]), _by_seed(found[2], found[3])
-    lost = _by_seed(plain, changed)
-    both_changed = _compared(asked.changed_arm, asked.changed_against, "test/accuracy", ground)
     return [
         _compared(asked.arm, asked.against, "test/accuracy", ground),
-        f"With {asked.change}: {both_changed}",
-        f"{asked.arm}'s advantage over {asked.against}, less that with {asked.change}: "
-        f"{difference_sentence(lost)}.",
+        _compared(*arms[2:], "test/accuracy", ground, before=f"With {asked.change}: "),
+        Compared(
+            f"{asked.arm}'s advantage over {asked.against}, less that with {asked.change}:",
+            tuple(np.subtract(mine, theirs).tolist()),
+            tuple(np.subtract(mine_changed, theirs_changed).tolist()),
+        ),
     ]
 
 
@@ -189,7 +188,7 @@ def _worked_example(asked: schema.WorkedExample, _ground: Ground) -> list[str]:
     return [f"{text}{'; other: ' + ', '.join(other) if other else ''}."]
 
 
-_KINDS: dict[str, Callable[[Any, Ground], list[str]]] = {
+_KINDS: dict[str, Callable[[Any, Ground], Sequence[str | Compared]]] = {
     "hidden-layers": _hidden_layers,
     "ratios": _ratios,
     "counts": _counts,

@@ -41,8 +41,20 @@ class Measured:
         if metric == "times_torch":
             found = None if self.race is None else self.race.metrics.get(f"{arm}/times_torch")
             return [] if found is None else [found]
-        values = [_value(run, metric, epoch, classes) for run in self.arms.get(arm, ())]
-        return [value for value in values if value is not None]
+        return list(self.by_seed(arm, metric, epoch=epoch, classes=classes).values())
+
+    def by_seed(
+        self, arm: str, metric: Metric, *, epoch: int | None = None, classes: Sequence[str] = ()
+    ) -> dict[int, float]:
+        """Returns seed to figure: arms are paired by seed, for a run of one of them may have failed.
+
+        Raises:
+            DataError: `classes` are not classes of the data.
+        """
+        values = {
+            int(run.row.params["seed"]): _value(run, metric, epoch, classes) for run in self.arms.get(arm, ())
+        }
+        return {seed: value for seed, value in values.items() if value is not None}
 
 
 def _value(run: Recorded, metric: Metric, epoch: int | None, classes: Sequence[str]) -> float | None:

@@ -16,6 +16,25 @@ from cnnexp.training.compute import find_compute
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """A count beside ours.
+
+    Attributes:
+        what: was counted.
+        known: published, or counted independently.
+        ours: of the network as it is built here.
+        is_equal: to what it is rounded to.
+        is_published: else it was counted independently.
+    """
+
+    what: str
+    known: float
+    ours: float
+    is_equal: bool
+    is_published: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """A network of the file and its layer table."""
 
@@ -29,28 +48,48 @@ class Counted:
 
     @property
     def agrees(self) -> bool:
-        """True where every published count is ours."""
-        return all(is_equal for *_, is_equal in self.comparisons())
+        """True where every count, published or independent, is ours."""
+        return all(one.is_equal for one in self.comparisons())
 
-    def comparisons(self) -> Iterator[tuple[str, float, float, bool]]:
-        """Yields (what, published, ours, whether they are equal) of every published count."""
+    @property
+    def is_as_published(self) -> bool | None:
+        """True where every published count is ours; None where none was published."""
+        published = [one.is_equal for one in self.comparisons() if one.is_published]
+        return all(published) if published else None
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Yields every known count beside ours: the published ones, then those counted independently."""
         network, table = self.network, self.table
         unit = network.rounded_to
         known = (("parameters", network.parameters, table.parameters), ("MACs", network.macs, table.macs))
         for what, count, found in known:
             if count is not None:
                 rounded = f", in units of {unit:,}" if unit > 1 else ""
-                yield f"{what}{rounded}", count, found, round(found / unit) * unit == count
+                yield Comparison(f"{what}{rounded}", count, found, round(found / unit) * unit == count)
+        yield from self._printed()
+        counted = network.counted
+        unpublished = (
+            ("parameters", counted.parameters, table.parameters),
+            ("MACs", counted.macs, table.macs),
+        )
+        for what, count, found in unpublished:
+            if count is not None:
+                yield Comparison(what, count, found, found == count, is_published=False)
+
+    def _printed(self) -> Iterator[Comparison]:
+        """Yields what a printed layer table says: each layer's parameters, and megabytes."""
+        network, table = self.network, self.table
         weighted = [row for row in table.rows if row.parameters]
         for number, published in enumerate(network.layer_parameters):
             row = weighted[number] if number < len(weighted) else None
             ours, name = (row.parameters, row.name) if row else (0, f"layer {number + 1}")
-            yield f"parameters of {name}", published, ours, ours == published
+            yield Comparison(f"parameters of {name}", published, ours, ours == published)
         if network.megabytes:
             sizes = [table.input_bytes, table.activation_bytes, table.parameter_bytes]
             words = ("input", "forward/backward pass", "weights", "total")
             for word, megabytes, size in zip(words, network.megabytes, [*sizes, sum(sizes)], strict=False):
-                yield f"MB of {word}", megabytes, round(size / MB, 2), round(size / MB, 2) == megabytes
+                rounded = round(size / MB, 2)
+                yield Comparison(f"MB of {word}", megabytes, rounded, rounded == megabytes)
 
 
 def count(network: Network) -> Counted:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from cnnexp.data.load import DEFAULT_DATA_DIR, find_dataset
@@ -15,6 +17,7 @@ from cnnexp.experiment.children import Child
 from cnnexp.experiment.entry import with_absolute_paths
 from cnnexp.experiment.listener import Listener
 from cnnexp.experiment.trial import LoadedSets
+from cnnexp.published import shipped
 from cnnexp.published.read import ExperimentFile
 from cnnexp.published.schema import DataRole
 from cnnexp.settings import DataSettings, Given, RaceSettings, Settings, from_environment, resolve, resolve_as
@@ -54,8 +57,7 @@ class Plan:
 
     Attributes:
         file: that it is from.
-        form: `full` or `quick`.
-        changed: settings were overridden: figures are not the published experiment's.
+        request: what was asked for beside it.
         arms: name to the settings of its first seed.
         seeds: of each arm.
         race: settings of the race; None where there is none.
@@ -63,8 +65,7 @@ class Plan:
     """
 
     file: ExperimentFile
-    form: str
-    changed: bool
+    request: Request
     arms: Mapping[str, Settings]
     seeds: int
     race: RaceSettings | None
@@ -76,9 +77,46 @@ class Plan:
         return self.file.name
 
     @property
-    def is_comparable(self) -> bool:
-        """True where figures can be set against the published ones."""
-        return self.form == "full" and not self.changed
+    def form(self) -> str:
+        """`full` or `quick`."""
+        return "quick" if self.request.quick else "full"
+
+    @property
+    def changed(self) -> bool:
+        """True where settings were overridden: figures are not the published experiment's."""
+        return bool(self.request.override)
+
+    @property
+    def is_shipped(self) -> bool:
+        """True of a file of the package; else it is someone's own."""
+        return self.file.path == shipped().get(self.name)
+
+    @property
+    def artifact(self) -> str:
+        """The experiment's file among the files of its run."""
+        return f"experiment/{self.name}.yaml"
+
+    def command(self) -> str:
+        """Returns the command that repeats it, quoted for a shell; a file of one's own is the `artifact`."""
+        options = [("--seeds", str(self.seeds))]
+        options += [("--arms", ",".join(self.request.arms))] if self.request.arms else []
+        options += [("--dataset", f"{role}={name}") for role, name in sorted(self.datasets.items())]
+        override = self.request.override or {}
+        options += [("--override", f"{name}={given.value}") for name, given in override.items()]
+        words = ["cnnexp", "experiment", self.name if self.is_shipped else self.artifact]
+        return shlex.join([*words, *(["--quick"] if self.request.quick else []), *chain(*options)])
+
+    def is_comparable(self, arm: str) -> bool:
+        """Tells whether figures of an arm, or of one of the race, can be set against the published ones."""
+        return self.form == "full" and not self.changed and not self._has_other_data(arm)
+
+    def _has_other_data(self, arm: str) -> bool:
+        """Tells whether an arm has other data than the original; of photos to be given nobody knows."""
+        experiment = self.file.experiment
+        roles = {one.name: one.data for one in experiment.arms}
+        role = roles.get(arm, experiment.race.data if experiment.race is not None else "")
+        original, given = experiment.data[role].first_of[:1], self.datasets[role]
+        return any(given not in DATASETS or DATASETS.get(given) is not DATASETS.get(one) for one in original)
 
     def children(self) -> list[Child]:
         """Returns every run; seed by seed, so that an interruption leaves whole comparisons."""
@@ -137,9 +175,7 @@ def make_plan(file: ExperimentFile, request: Request, listener: Listener) -> Pla
                 images = of_arm.get(TRAIN_IMAGES, quick.train_images)
             arms[arm.name] = with_absolute_paths(_limited(settings, images, sets, listener))
     race = _race(file, request, place, datasets, sets, listener) if races else None
-    form = "quick" if request.quick else "full"
-    used = {role: datasets[role] for role in roles}
-    return Plan(file, form, bool(request.override), arms, seeds, race, used)
+    return Plan(file, request, arms, seeds, race, {role: datasets[role] for role in roles})
 
 
 def _chosen(file: ExperimentFile, request: Request) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cnnexp.experiment.record import AGAIN, record_environment
 from cnnexp.published.measured import Measured, curve_of, size_of
 from cnnexp.published.plan import Plan
 from cnnexp.published.schema import Curve
@@ -79,29 +80,36 @@ class ExperimentResult:
         lines += [markdown_of(few)]
         for ask, sentences in self.answers:
             lines += [f"**{ask}** {' '.join(sentences)}", ""]
-        return "\n".join(lines)
+        save = "" if self.plan.is_shipped else f"save `{self.plan.artifact}` from the artifacts, then "
+        return "\n".join([*lines, f"Repeat it: {save}`{self.plan.command()}`."])
+
+
+def record_start(run: Run, plan: Plan) -> None:
+    """Writes what repeats the experiment: its file, the command, packages, machine and commit."""
+    run.set_tags({AGAIN: plan.command()})
+    run.log_text(plan.file.path.read_text(encoding="utf-8"), plan.artifact)
+    record_environment(run)
 
 
 def record(run: Run, result: ExperimentResult) -> None:
     """Writes everything into the parent run; it stays open."""
     run.log_text(csv_of(result.rows), TABLE_CSV)
     run.log_text(result.markdown(), TABLE_MARKDOWN)
-    run.log_text(result.plan.file.path.read_text(encoding="utf-8"), f"experiment/{result.plan.name}.yaml")
-    run.log_metrics(
-        {
-            name: value
-            for row in result.rows
-            if row.what == "test accuracy" and row.ours
-            for name, value in (
-                (_metric_name(f"{row.arm}/test_accuracy_mean"), row.mean),
-                (_metric_name(f"{row.arm}/test_accuracy_sd"), row.sd),
-            )
-            if value == value  # noqa: PLR0124 - no sd with one seed
-        }
-    )
+    run.log_metrics(_metrics(result.rows))
     for name, figure in draw(result).items():
         run.log_figure(figure, f"plots/{name}.png")
     run.set_description(result.description())
+
+
+def _metrics(rows: Sequence[Row]) -> dict[str, float]:
+    """Returns mean and sd of every arm's test accuracy; no sd of one seed."""
+    found = {}
+    for row in rows:
+        if row.what == "test accuracy" and row.spread is not None:
+            found[_metric_name(f"{row.arm}/test_accuracy_mean")] = row.spread.mean
+            if row.spread.sd is not None:
+                found[_metric_name(f"{row.arm}/test_accuracy_sd")] = row.spread.sd
+    return found
 
 
 def _metric_name(text: str) -> str:

@@ -22,7 +22,7 @@ from cnnexp.published.measured import Measured, tested
 from cnnexp.published.networks import Counted, count
 from cnnexp.published.plan import Plan, Request, make_plan
 from cnnexp.published.read import read_experiment
-from cnnexp.published.report import ExperimentResult, record
+from cnnexp.published.report import ExperimentResult, record, record_start
 from cnnexp.published.table import table_of
 from cnnexp.results.recorded import Recorded
 from cnnexp.tracking.environment import machine_facts
@@ -31,6 +31,7 @@ from cnnexp.tracking.run import DESCRIPTION, Run
 from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import PARENT, Store, open_store
 from cnnexp.training.events import Outcome, Status
+from cnnexp.training.interrupt import Interrupt
 
 KIND, RACE = "experiment", "race"
 FILE, FORM, DIGEST = "cnnexp.experiment", "cnnexp.form", "cnnexp.digest"
@@ -109,8 +110,9 @@ def run_published(
             "--quick for the reduced form, or take less: --seeds 1, --arms with some of "
             f"{', '.join(plan.arms)}."
         )
-    conduct = _Conduct(plan, counted, store, listener)
-    return conduct.run(conduct.open(parent_row), raced)
+    with Interrupt() as interrupt:
+        conduct = _Conduct(plan, counted, store, listener, interrupt)
+        return conduct.run(parent_row, raced)
 
 
 def _unfinished(store: Store, plan: Plan, experiment: str) -> RunRow | None:
@@ -129,28 +131,28 @@ def _unfinished(store: Store, plan: Plan, experiment: str) -> RunRow | None:
 class _Conduct:
     """The steps of an experiment under its open parent run."""
 
-    def __init__(self, plan: Plan, counted: Sequence[Counted], store: Store, listener: Listener) -> None:
-        self.plan, self.counted, self.store, self.listener = plan, counted, store, listener
+    def __init__(
+        self,
+        plan: Plan,
+        counted: Sequence[Counted],
+        store: Store,
+        listener: Listener,
+        interrupt: Interrupt,
+    ) -> None:
+        self.plan, self.counted, self.store = plan, counted, store
+        self.listener, self.interrupt = listener, interrupt
         self.rows: dict[str, RunRow] = {}  # by key of the child
 
-    def open(self, unfinished: RunRow | None) -> Run:
-        """Opens the parent: the unfinished one, or a new one."""
-        plan, note = self.plan, self.listener.note
-        if unfinished is not None:
-            return self.store.reopen_run(unfinished.run_id, on_problem=note)
-        tracking = next(iter(plan.arms.values())).tracking
-        tags = {"kind": KIND, FILE: plan.name, FORM: plan.form, DIGEST: plan.digest()}
-        name = plan.name if plan.form == "full" else f"{plan.name}-quick"
-        run = self.store.create_run(
-            self.store.experiment_id(tracking.experiment), run_name=name, tags=tags, on_problem=note
-        )
+    def run(self, unfinished: RunRow | None, raced: RunRow | None) -> ExperimentResult:
+        """Trains what is missing under the unfinished parent or a new one; judges all there is."""
         machine = {f"machine.{name}": value for name, value in machine_facts().items()}
-        run.log_params({"experiment": plan.name, "form": plan.form, **plan.datasets, **machine})
-        return run
-
-    def run(self, parent: Run, raced: RunRow | None) -> ExperimentResult:
-        """Trains what is missing, then makes table and answers of all there is."""
+        parent = self._new() if unfinished is None else self._reopened(unfinished)
         with closed_truthfully(parent):
+            if unfinished is None:
+                parent.log_params(
+                    {"experiment": self.plan.name, "form": self.plan.form, **self.plan.datasets, **machine}
+                )
+            record_start(parent, self.plan)
             outcome = self._race(parent) if self.plan.race is not None and raced is None else None
             if outcome is None or outcome.status is Status.COMPLETED:
                 outcome = self._arms(parent)
@@ -159,25 +161,36 @@ class _Conduct:
             parent.finish(outcome)
         return result
 
+    def _new(self) -> Run:
+        plan, tracking = self.plan, next(iter(self.plan.arms.values())).tracking
+        tags = {"kind": KIND, FILE: plan.name, FORM: plan.form, DIGEST: plan.digest()}
+        name = plan.name if plan.form == "full" else f"{plan.name}-quick"
+        experiment_id = self.store.experiment_id(tracking.experiment)
+        return self.store.create_run(experiment_id, run_name=name, tags=tags, on_problem=self.listener.note)
+
+    def _reopened(self, unfinished: RunRow) -> Run:
+        return self.store.reopen_run(unfinished.run_id, on_problem=self.listener.note)
+
     def _race(self, parent: Run) -> Outcome:
         settings, asked = self.plan.race, self.plan.file.experiment.race
         assert settings is not None
         assert asked is not None
         values = settings.replace(run_name=f"{parent.name}-race", tags={PARENT: parent.id}).flat()
         values.pop("conv")
-        found = race(asked.algorithms, long=True, listener=self.listener, **values)
+        found = race(asked.algorithms, long=True, listener=self.listener, interrupt=self.interrupt, **values)
         return found.outcome
 
     def _arms(self, parent: Run) -> Outcome:
         children = self.plan.children()
-        for child, row in zip(
-            children, run_children(parent, children, store=self.store, listener=self.listener), strict=False
+        for row in run_children(
+            parent, children, store=self.store, listener=self.listener, interrupt=self.interrupt
         ):
-            self.rows[child.key] = row
-            if row.outcome == Status.INTERRUPTED.value:
-                return Outcome(
-                    Status.INTERRUPTED, f"{row.reason}, in run {len(self.rows)} of {len(children)}"
-                )
+            self.rows[row.tags[CHILD]] = row
+        is_stopped = any(row.outcome == Status.INTERRUPTED.value for row in self.rows.values())
+        if is_stopped or len(self.rows) < len(children):
+            trained = sum(map(tested, self.rows.values()))
+            reason = self.interrupt.reason or "stopped"
+            return Outcome(Status.INTERRUPTED, f"{reason} after {trained} of {len(children)} runs")
         failed = [key for key, row in self.rows.items() if not tested(row)]
         if failed:
             return Outcome(Status.FAILED, f"{len(failed)} of {len(children)} runs failed, {failed[0]} first")
@@ -200,7 +213,7 @@ class _Conduct:
             outcome=outcome,
             plan=self.plan,
             rows=table_of(self.plan, measured, self.counted),
-            answers=[(one.ask, answer(one, ground)) for one in questions],
+            answers=answer(questions, ground),
             measured=measured,
             run_id=parent.id,
             run_name=parent.name,

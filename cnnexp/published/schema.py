@@ -64,6 +64,18 @@ class Race(Group):
     settings: Values = Field({})
 
 
+class IndependentCount(Group):
+    """What was counted independently of this program, but never published: our count is checked against it.
+
+    Attributes:
+        parameters: of the network.
+        macs: multiply-accumulates per image.
+    """
+
+    parameters: int | None = None
+    macs: int | None = None
+
+
 class Network(Group):
     """A network that is counted, not trained.
 
@@ -73,8 +85,9 @@ class Network(Group):
         model_args: of its builder.
         image: (channels, height, width).
         classes: how many.
-        parameters: as published; None: only ours.
+        parameters: as published; None: none were.
         macs: likewise, multiply-accumulates per image.
+        counted: what nobody published, counted by other means.
         rounded_to: the published parameters are rounded to multiples of this.
         layer_parameters: of each layer that has any, in order, as published.
         megabytes: of input, forward/backward pass, parameters and total, as published.
@@ -88,6 +101,7 @@ class Network(Group):
     classes: int = Field(ge=2)
     parameters: int | None = None
     macs: int | None = None
+    counted: IndependentCount = IndependentCount()
     rounded_to: int = Field(1, ge=1)
     layer_parameters: tuple[int, ...] = ()
     megabytes: tuple[float, ...] = ()

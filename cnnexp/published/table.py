@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from cnnexp.experiment.statistics import CONFIDENCE, Spread, spread_of
+from cnnexp.experiment.tables import csv_table, markdown_table
 from cnnexp.published.measured import Measured
 from cnnexp.published.networks import Counted
 from cnnexp.published.plan import Plan
 from cnnexp.published.schema import Curve, Experiment, Metric, Point
 
-CONFIDENCE = 0.95
 RULE = (
     "Within the spread: the published value lies in the 95 % t prediction interval for one more run, mean ± "
     "t · sd · √(1 + 1/n) over n seeds. The interval shown is that of the mean, over seeds. One seed "
@@ -32,10 +29,11 @@ HEADER = (
     "verdict",
     "where published",
 )
-NUMBERS = HEADER[2:7]
-EQUAL, DIFFERS, COUNTED = "equal", "differs", "counted independently"
+NUMBERS, WORDS = HEADER[2:7], HEADER[7:]
+EQUAL, DIFFERS = "equal", "differs"
+AS_COUNTED, NOT_AS_COUNTED = "ours, as counted independently", "ours, not as counted independently"
 WITHIN, OUTSIDE, CANNOT_TELL = "within the spread", "outside the spread", "one seed cannot tell"
-REDUCED, CHANGED, NOT_MEASURED = "reduced form", "settings changed", "not measured"
+REDUCED, CHANGED, NOT_MEASURED = "reduced form", "settings or data changed", "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,6 @@ class Row:
         what: was measured.
         published: the figure; None where only ours is known.
         ours: a value per seed; of counts a single one.
-        interval: of the mean, 95 %; None with one seed.
         verdict: whether they agree.
         source: where it was published.
         is_curve: a point of a published curve.
@@ -57,49 +54,35 @@ class Row:
     what: str
     published: float | None
     ours: tuple[float, ...]
-    interval: tuple[float, float] | None
     verdict: str
     source: str
     is_curve: bool = False
 
     @property
-    def mean(self) -> float:
-        """Of ours; nan without any."""
-        return float(np.mean(self.ours)) if self.ours else math.nan
+    def spread(self) -> Spread | None:
+        """Of ours; None without any."""
+        return spread_of(self.ours, share="accuracy" in self.what) if self.ours else None
 
     @property
-    def sd(self) -> float:
-        """Sample standard deviation of ours; nan with one seed."""
-        return float(np.std(self.ours, ddof=1)) if len(self.ours) > 1 else math.nan
-
-    @property
-    def difference(self) -> float:
-        """Ours minus published; nan where one is missing."""
-        return math.nan if self.published is None else self.mean - self.published
-
-    @property
-    def _possible(self) -> tuple[float, ...]:
-        """The interval, of an accuracy within [0, 1]."""
-        low, high = self.interval or (math.nan, math.nan)
-        return (max(0.0, low), min(1.0, high)) if "accuracy" in self.what else (low, high)
+    def difference(self) -> float | None:
+        """Mean of ours minus published; None where one is missing."""
+        return self.spread.mean - self.published if self.spread and self.published is not None else None
 
     def cells(self) -> tuple[str, ...]:
         """Returns it under HEADER."""
-        ours = self._text(self.mean)
-        if len(self.ours) > 1:
-            ours += f" ± {self._text(self.sd)}"
-        interval = "" if self.interval is None else " to ".join(map(self._text, self._possible))
-        is_count = self.verdict in (EQUAL, DIFFERS)
-        difference = "" if math.isnan(self.difference) else self._text(self.difference, sign=True)
+        spread, is_count = self.spread, self.verdict in (EQUAL, DIFFERS, AS_COUNTED, NOT_AS_COUNTED)
+        ours = interval = seeds = ""
+        if spread is not None:
+            ours = self._text(spread.mean) + (f" ± {self._text(spread.sd)}" if spread.sd is not None else "")
+            interval = " to ".join(map(self._text, spread.interval or ()))
+            seeds = "" if is_count else str(len(self.ours))
+        published = "" if self.published is None else self._text(self.published)
+        difference = "" if self.difference is None else self._text(self.difference, sign=True)
         if is_count and self.difference == 0:
             difference = "0"
-        published = "" if self.published is None else self._text(self.published)
-        seeds = "" if is_count or not self.ours else str(len(self.ours))
         return self.arm, self.what, published, ours, interval, seeds, difference, self.verdict, self.source
 
     def _text(self, value: float, *, sign: bool = False) -> str:
-        if math.isnan(value):
-            return ""
         plus = "+" if sign else ""
         if "accuracy" in self.what:
             return f"{100 * value:{plus}.2f}" + ("" if sign else " %")
@@ -195,11 +178,9 @@ def _row(
     if published is not None and ours:
         if other_conditions:
             verdict = f"not comparable: {other_conditions}"
-        elif plan.form == "quick":
-            verdict = REDUCED
-        elif plan.changed:
-            verdict = CHANGED
-    return Row(arm, what, published, tuple(ours), mean_interval(ours), verdict, source, is_curve)
+        elif not plan.is_comparable(arm):
+            verdict = REDUCED if plan.form == "quick" else CHANGED
+    return Row(arm, what, published, tuple(ours), verdict, source, is_curve)
 
 
 def verdict_of(published: float, ours: Sequence[float]) -> str:
@@ -212,33 +193,29 @@ def verdict_of(published: float, ours: Sequence[float]) -> str:
     return WITHIN if low <= published <= high else OUTSIDE
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Returns the 95 % t interval of the mean; None with fewer than two values."""
-    return _t_interval(values, 1 / len(values)) if len(values) > 1 else None
-
-
 def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
     """Returns the 95 % t interval in which one more value is expected; two values or more."""
-    return _t_interval(values, 1 + 1 / len(values))
-
-
-def _t_interval(values: Sequence[float], share: float) -> tuple[float, float]:
+    found = spread_of(values)
+    assert found.sd is not None
+    if found.sd == 0:
+        return found.mean, found.mean
     from scipy.stats import t
 
-    mean, scale = float(np.mean(values)), float(np.std(values, ddof=1)) * math.sqrt(share)
-    if scale == 0:
-        return mean, mean
-    low, high = t.interval(CONFIDENCE, len(values) - 1, loc=mean, scale=scale)
+    scale = found.sd * math.sqrt(1 + 1 / len(values))
+    low, high = t.interval(CONFIDENCE, len(values) - 1, loc=found.mean, scale=scale)
     return float(low), float(high)
 
 
 def _count_rows(counted: Sequence[Counted]) -> Iterable[Row]:
     for one in counted:
-        for what, published, ours, is_equal in one.comparisons():
-            verdict = EQUAL if is_equal else DIFFERS
-            yield Row(
-                one.network.name, what, published, (ours,), None, verdict, one.network.source or COUNTED
-            )
+        for found in one.comparisons():
+            name, ours = one.network.name, (float(found.ours),)
+            if found.is_published:
+                verdict = EQUAL if found.is_equal else DIFFERS
+                yield Row(name, found.what, found.known, ours, verdict, one.network.source)
+            else:
+                verdict = AS_COUNTED if found.is_equal else NOT_AS_COUNTED
+                yield Row(name, found.what, None, ours, verdict, "")
 
 
 def spread_sentence(rows: Sequence[Row]) -> str | None:
@@ -252,32 +229,34 @@ def spread_sentence(rows: Sequence[Row]) -> str | None:
 
 def csv_of(rows: Sequence[Row]) -> str:
     """Returns the table with plain numbers."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ("arm", "what", "published", "mean", "sd", "low", "high", "seeds", "difference", "verdict", "source")
+    header = (
+        "arm",
+        "what",
+        "published",
+        "mean",
+        "sd",
+        "low",
+        "high",
+        "seeds",
+        "difference",
+        "verdict",
+        "source",
     )
-    for row in rows:
-        low, high = row.interval or (math.nan, math.nan)
-        numbers = (row.published, row.mean, row.sd, low, high)
-        writer.writerow(
-            (
-                row.arm,
-                row.what,
-                *("" if one is None or math.isnan(one) else f"{one:.10g}" for one in numbers),
-                len(row.ours),
-                "" if math.isnan(row.difference) else f"{row.difference:.10g}",
-                row.verdict,
-                row.source,
-            )
-        )
-    return text.getvalue()
+    return csv_table(header, map(_plain, rows))
+
+
+def _plain(row: Row) -> tuple[object, ...]:
+    spread = row.spread
+    mean, sd = (spread.mean, spread.sd) if spread is not None else (None, None)
+    low, high = (spread and spread.interval) or (None, None)
+    numbers = ("" if one is None else f"{one:.10g}" for one in (row.published, mean, sd, low, high))
+    difference = "" if row.difference is None else f"{row.difference:.10g}"
+    return row.arm, row.what, *numbers, len(row.ours), difference, row.verdict, row.source
 
 
 def markdown_of(rows: Sequence[Row]) -> str:
     """Returns the table in Markdown; empty columns are left out."""
     cells = [row.cells() for row in rows]
     kept = [at for at in range(len(HEADER)) if at < 2 or any(row[at] for row in cells)]  # noqa: PLR2004
-    lines = [[HEADER[at] for at in kept], ["--:" if HEADER[at] in NUMBERS else "---" for at in kept]]
-    lines += [[row[at].replace("|", "\\|") for at in kept] for row in cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    lines = [[row[at] for at in kept] for row in cells]
+    return markdown_table([HEADER[at] for at in kept], lines, names=2, words=WORDS)

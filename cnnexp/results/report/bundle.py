@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnnexp.experiment.record import MODEL_NAME, SETTINGS_FILE
+from cnnexp.experiment.record import AGAIN, MODEL_NAME, SETTINGS_FILE
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report.run_view import command_again, read_or_none
 from cnnexp.results.report.runs_view import best_first
@@ -107,6 +107,8 @@ def _repeat(recorded: Recorded) -> list[str]:
         )
     if command:
         paragraphs += ["As it was run:", f"```bash\n{command}\n```"]
+    if AGAIN in recorded.row.tags:
+        paragraphs += ["To repeat it, here:", f"```bash\n{recorded.row.tags[AGAIN]}\n```"]
     again = command_again(recorded.row)
     if again and text_of(SETTINGS_FILE):
         paragraphs += ["The same training from its settings:", f"```bash\n{again}\n```"]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from markupsafe import Markup
 
 from cnnexp.errors import UserError
-from cnnexp.experiment.record import DATASET_FILE, SETTINGS_FILE, read_json
+from cnnexp.experiment.record import AGAIN, DATASET_FILE, SETTINGS_FILE, read_json
 from cnnexp.progress import Progress, silent
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report import sections
@@ -179,6 +179,8 @@ def _add_repeat(view: RunView, recorded: Recorded) -> None:
     view.repeat = {"run": recorded.run_id, "experiment": recorded.row.experiment}
     if command:
         view.repeat["command"] = command
+    if AGAIN in recorded.row.tags:
+        view.repeat["to repeat it"] = recorded.row.tags[AGAIN]
     if commit:
         changed = " with uncommitted changes (environment/uncommitted.diff)" if diff else ""
         view.repeat["commit"] = commit + changed

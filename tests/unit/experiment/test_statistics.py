@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from cnnexp.experiment.statistics import Difference, mean_sd, spread_of, welch
+from cnnexp.experiment.statistics import Difference, mean_sd, paired_t, spread_of, welch
 
 
 def test_the_interval_of_a_mean_is_that_of_scipy() -> None:
@@ -43,3 +43,13 @@ def test_seeds_without_spread_have_an_interval_of_no_width() -> None:
 
 def test_one_number_has_a_difference_but_no_interval() -> None:
     assert welch((0.5,), (0.25, 0.75)) == Difference(0.0)
+
+
+def test_the_paired_t_test_is_that_of_scipy() -> None:
+    first, second = (0.71, 0.74, 0.70), (0.66, 0.69, 0.61)
+    expected = stats.ttest_rel(first, second)
+    found = paired_t(first, second)
+    assert found.interval == pytest.approx(expected.confidence_interval(0.95))
+    assert found.p == pytest.approx(expected.pvalue)
+    assert paired_t((0.9,), (0.8,)).interval is None
+    assert paired_t((0.92, 0.82), (0.9, 0.8)).p is None  # the same but for rounding

@@ -1,26 +1,38 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
+import signal
+import zipfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from cnnexp.cli import cli
 from cnnexp.errors import UserError
+from cnnexp.experiment import record
 from cnnexp.experiment.listener import Listener
 from cnnexp.published.plan import Request
 from cnnexp.published.report import TABLE_CSV, TABLE_MARKDOWN, ExperimentResult
 from cnnexp.published.run import Announcement, run_published
 from cnnexp.published.table import CHANGED, EQUAL, REDUCED
+from cnnexp.results.report import report
 from cnnexp.settings import Given
 from cnnexp.tracking.rows import children_of, rows_where
 from cnnexp.tracking.run import DESCRIPTION
+from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import open_store
-from cnnexp.training.events import EpochReport
+from cnnexp.training.events import EpochReport, Status
 from tests.unit.published.own import OWN, write_own
 
 QUICK = Request(quick=True)
+RACE_PART = (
+    "race: {data: digits, algorithms: [im2col, torch], train_images: 64, "
+    "settings: {epochs: 1, model: convnet, image_size: 8}}\n"
+)
 
 
 class Crash(BaseException):
@@ -90,6 +102,19 @@ def _check_what_is_recorded(uri: str, result: ExperimentResult) -> None:
         assert "conv against plain: test accuracy" in text
     assert store.fetch(result.run_id, "plots/published_plain.png").is_file()
     assert store.fetch(result.run_id, "plots/arms_digits.png").is_file()
+    assert "cnnexp" in json.loads(store.fetch(result.run_id, "environment/packages.json").read_text())
+    assert store.fetch(result.run_id, "environment/command.txt").is_file()
+    _check_how_to_repeat_it(parent)
+
+
+def _check_how_to_repeat_it(parent: RunRow) -> None:
+    again = "cnnexp experiment experiment/own.yaml --seeds 2 --dataset digits=digits"
+    assert f"`{again}`" in parent.tags[DESCRIPTION]
+    report(parent.run_id, "page.html", bundle="all.zip")
+    assert again in Path("page.html").read_text(encoding="utf-8")
+    with zipfile.ZipFile("all.zip") as bundle:
+        assert again in bundle.read("README.md").decode()
+        assert bundle.read("experiment/own.yaml").decode() == OWN
 
 
 @pytest.mark.usefixtures("ready_store")
@@ -128,12 +153,8 @@ def test_hours_must_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("ready_store")
 def test_a_race_is_a_part_of_an_experiment_and_is_read_when_it_goes_on() -> None:
-    race = (
-        "race: {data: digits, algorithms: [im2col, torch], train_images: 64, "
-        "settings: {epochs: 1, model: convnet, image_size: 8}}\n"
-    )
     ask = "questions:\n  - {ask: 'Slower?', answers: [{kind: race}]}\n"
-    write_own(race + OWN.replace("questions:\n", ask))
+    write_own(RACE_PART + OWN.replace("questions:\n", ask))
     with pytest.raises(Crash):
         run(QUICK, listener=CrashAfter(4))  # three epochs are the race's
     result = run(QUICK)
@@ -143,6 +164,72 @@ def test_a_race_is_a_part_of_an_experiment_and_is_read_when_it_goes_on() -> None
     store = open_store(result.tracking_uri)
     kinds = sorted(row.tags["kind"] for row in children_of(store, result.run_id))
     assert kinds == ["race", "run"]
+
+
+def signal_in_test(monkeypatch: pytest.MonkeyPatch, number: int, *, of_run: int) -> None:
+    """The signal comes while the n-th run is tested: outside its epochs."""
+    evaluate, tested = record.evaluate_test, []
+
+    def evaluate_test(*arguments: Any) -> Any:
+        tested.append(arguments)
+        if len(tested) == of_run:
+            signal.raise_signal(number)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(record, "evaluate_test", evaluate_test)
+
+
+def statuses(result: ExperimentResult) -> dict[str, list[str]]:
+    """Kind to statuses; of the experiment, its children and theirs."""
+    found = dict[str, list[str]]()
+    for row in rows_where(open_store(result.tracking_uri), ""):
+        found.setdefault(row.tags["kind"], []).append(row.status)
+    return found
+
+
+@pytest.mark.usefixtures("ready_store")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_test_of_a_run_ends_the_experiment_after_it(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    write_own()
+    signal_in_test(monkeypatch, number, of_run=2)
+    result = run(Request())
+    assert (result.outcome.status, result.outcome.exit_code) == (Status.INTERRUPTED, 130)
+    assert result.outcome.reason.endswith(" after 2 of 4 runs")
+    assert statuses(result) == {"experiment": ["KILLED"], "run": ["FINISHED", "FINISHED"]}
+
+
+@pytest.mark.usefixtures("ready_store")
+@pytest.mark.parametrize(("of_run", "race_status"), [(1, "KILLED"), (3, "FINISHED")])
+def test_a_signal_in_the_race_ends_the_experiment(
+    monkeypatch: pytest.MonkeyPatch, of_run: int, race_status: str
+) -> None:
+    write_own(RACE_PART + OWN)
+    signal_in_test(monkeypatch, signal.SIGINT, of_run=of_run)  # three runs are the race's
+    result = run(QUICK)
+    assert (result.outcome.status, result.outcome.exit_code) == (Status.INTERRUPTED, 130)
+    found = statuses(result)
+    assert (found["experiment"], found["race"]) == (["KILLED"], [race_status])
+    assert found["run"] == ["FINISHED"] * of_run
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_whatever_fails_while_an_experiment_opens_its_run_does_not_stay_running(
+    ready_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_own()
+    for target in ("cnnexp.published.run.machine_facts", "cnnexp.published.report.record_environment"):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, crash)
+            with pytest.raises(Crash):
+                run(QUICK)
+    (row,) = rows_where(open_store(ready_store), "")  # what is looked up first opens no run
+    assert (row.status, row.reason) == ("FAILED", "Crash: ")
+
+
+def crash(*_: object) -> None:
+    raise Crash
 
 
 @pytest.mark.usefixtures("ready_store")

@@ -8,11 +8,14 @@ import pytest
 
 from cnnexp.errors import SettingsError, UnknownNameError, UserError
 from cnnexp.experiment.listener import Listener
-from cnnexp.published import find_experiment, shipped
+from cnnexp.published import find_experiment, schema, shipped
+from cnnexp.published.answers import Ground, answer
+from cnnexp.published.measured import Measured
 from cnnexp.published.networks import count
-from cnnexp.published.plan import Request, make_plan
+from cnnexp.published.plan import Plan, Request, make_plan
 from cnnexp.published.read import read_experiment
-from cnnexp.settings import RaceSettings, Settings, resolve, resolve_as
+from cnnexp.published.table import AS_COUNTED, table_of
+from cnnexp.settings import ComputeSettings, RaceSettings, Settings, resolve, resolve_as
 from tests.unit.published.own import OWN, write_own
 
 
@@ -23,8 +26,45 @@ def test_every_count_of_a_shipped_file_is_the_networks_own(name: str) -> None:
     assert [one.network.name for one in counted if not one.agrees] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("s0", set()),
+        ("s1", {44_426, 61_706, 156, 2_416, 30_840, 10_164, 850, 0.00, 0.08, 0.17, 0.25}),
+        ("s2", {6_442, 6_422, 62_006, 9_246_474, 9_231_114}),
+        ("s3", {133e6, 138e6, 144e6}),
+        ("s4", {652_426}),
+    ],
+)
+def test_only_counts_that_an_original_printed_stand_as_published(name: str, printed: set[float]) -> None:
+    file = read_experiment(shipped()[name])
+    counted = [count(one) for one in file.experiment.networks]
+    rows = table_of(Plan(file, Request(), {}, 1, None, {}), Measured({}), counted)
+    assert {row.published for row in rows if row.published is not None} == printed
+    ours = [row for row in rows if row.published is None]
+    assert ours
+    assert {row.cells()[2:3] + row.cells()[6:] for row in ours} == {("", "", AS_COUNTED, "")}
+    assert all(row.source for row in rows if row.published is not None)
+
+
+def test_the_answer_on_counts_says_which_were_published() -> None:
+    networks = [count(one) for one in read_experiment(shipped()["s2"]).experiment.networks]
+    asked = schema.Counts(kind="counts", networks=("mlp", "tutorial net", "VGG-16-BN for CIFAR"))
+    wrong = networks[2].network.model_copy(update={"parameters": 62_000})
+    known = {one.network.name: one for one in [*networks[:2], count(wrong), *networks[3:]]}
+    ground = Ground(Measured({}), known, ComputeSettings())
+    ((_, said),) = answer([schema.Question(ask="Size?", answers=(asked,))], ground)
+    assert said == [
+        "As published: mlp 6,442 parameters.",
+        "Not as published: tutorial net 62,006 parameters.",
+        "Counted here, none was published: VGG-16-BN for CIFAR 14,728,266 parameters.",
+    ]
+
+
 def test_a_wrong_count_differs() -> None:
     network = read_experiment(shipped()["s1"]).experiment.networks[0]
+    wrong = schema.IndependentCount(macs=281_641)
+    assert not count(network.model_copy(update={"counted": wrong})).agrees
     assert not count(network.model_copy(update={"parameters": 44_427})).agrees
     assert not count(network.model_copy(update={"layer_parameters": (157,)})).agrees
 

@@ -1,34 +1,42 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from scipy import stats
 
-from cnnexp.published.answers import difference_sentence
+from cnnexp.published import schema, shipped
+from cnnexp.published.measured import Measured
+from cnnexp.published.plan import Plan, Request
+from cnnexp.published.read import read_experiment
 from cnnexp.published.table import (
     CANNOT_TELL,
+    CHANGED,
     NOT_MEASURED,
     OUTSIDE,
     WITHIN,
     Row,
     csv_of,
     markdown_of,
-    mean_interval,
     prediction_interval,
     spread_sentence,
+    table_of,
     verdict_of,
 )
+from cnnexp.results.recorded import Recorded
+from cnnexp.settings import RaceSettings, Settings
 
 OURS = (0.86, 0.87, 0.88)
 
 
-def test_the_intervals_are_student_s() -> None:
-    low, high = mean_interval(OURS) or (0.0, 0.0)
+def test_the_prediction_interval_is_student_s() -> None:
     expected = stats.ttest_1samp(OURS, 0).confidence_interval(0.95)
-    assert (low, high) == pytest.approx((expected.low, expected.high))
     wide = prediction_interval(OURS)
-    assert wide[1] - 0.87 == pytest.approx((high - 0.87) * 2)  # √(1 + 1/3) against √(1/3)
+    assert wide[1] - 0.87 == pytest.approx((expected.high - 0.87) * 2)  # √(1 + 1/3) against √(1/3)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,7 @@ def test_the_verdict_follows_the_prediction_interval(
 
 
 def test_a_row_says_published_ours_and_difference() -> None:
-    row = Row("lenet", "test accuracy", 0.8677, OURS, mean_interval(OURS), WITHIN, "the test")
+    row = Row("lenet", "test accuracy", 0.8677, OURS, WITHIN, "the test")
     assert row.cells() == (
         "lenet", "test accuracy", "86.77 %", "87.00 % ± 1.00 %", "84.52 % to 89.48 %", "3", "+0.23",
         WITHIN, "the test",
@@ -59,23 +67,46 @@ def test_a_row_says_published_ours_and_difference() -> None:
     assert float(line["difference"]) == pytest.approx(0.0023)
     assert float(line["sd"]) == pytest.approx(0.01)
     assert "| lenet | test accuracy | 86.77 % |" in markdown_of([row])
+    assert (
+        markdown_of([row]).splitlines()[1] == "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- |"
+    )
+
+
+def test_an_interval_of_accuracies_ends_at_one_in_every_table() -> None:
+    row = Row("lenet", "test accuracy", None, (0.97, 1.0), "", "")
+    (line,) = csv.DictReader(csv_of([row]).splitlines())
+    assert line["high"] == "1"
+    assert row.cells()[4].endswith(" to 100.00 %")
 
 
 def test_points_of_curves_are_counted_where_they_can_be_told() -> None:
-    rows = [Row("a", "x", 1.0, (1.0, 1.1), None, verdict, "", True) for verdict in (WITHIN, WITHIN, OUTSIDE)]
+    rows = [Row("a", "x", 1.0, (1.0, 1.1), verdict, "", True) for verdict in (WITHIN, WITHIN, OUTSIDE)]
     assert spread_sentence(rows) == "of 3 points of published curves 2 lie within the spread over seeds"
-    assert spread_sentence([Row("a", "x", 1.0, (1.0,), None, CANNOT_TELL, "", True)]) is None
+    assert spread_sentence([Row("a", "x", 1.0, (1.0,), CANNOT_TELL, "", True)]) is None
 
 
 @pytest.mark.parametrize(
-    ("differences", "says"),
+    ("name", "datasets", "arm", "verdict"),
     [
-        ((0.02,), "one seed cannot tell"),
-        ((0.02, 0.021, 0.019), "a difference beyond chance"),
-        ((-0.02, -0.021, -0.019), "a difference beyond chance"),
-        ((0.02, -0.02, 0.01), "within chance"),
-        ((0.02, 0.02), "no spread to tell by"),
+        ("s4", {"cifar": "cifar10"}, "three-block", WITHIN),
+        ("s4", {"cifar": "folder:mine"}, "three-block", CHANGED),
+        ("s4", {"cifar": "digits"}, "three-block", CHANGED),
+        ("s1", {"fashion": "fashion-mnist", "digits": "fashion-mnist"}, "reader's variant", CHANGED),
+        ("s1", {"fashion": "fashion-mnist", "digits": "fashion-mnist"}, "lenet", WITHIN),
+        ("s0", {"photos": "folder:mine"}, "torch", WITHIN),
     ],
 )
-def test_a_difference_is_told_from_chance_by_its_interval(differences: tuple[float, ...], says: str) -> None:
-    assert says in difference_sentence(differences)
+def test_an_arm_on_other_data_than_the_original_is_not_judged(
+    name: str, datasets: Mapping[str, str], arm: str, verdict: str
+) -> None:
+    file = read_experiment(shipped()[name])
+    plan = Plan(file, Request(), {arm: Settings()}, 3, RaceSettings() if name == "s0" else None, datasets)
+    shown = [schema.Figure(arm=arm, metric="test/accuracy", value=0.9, source="")]
+    experiment = file.experiment.model_copy(update={"published": shown, "curves": ()})
+    plan = replace(plan, file=replace(file, experiment=experiment))
+    rows = [
+        SimpleNamespace(params={"seed": n}, metrics={"test/accuracy": ours}) for n, ours in enumerate(OURS)
+    ]
+    runs = [cast("Recorded", SimpleNamespace(row=row)) for row in rows]
+    (row,) = table_of(plan, Measured({arm: runs}), [])
+    assert row.verdict == verdict
