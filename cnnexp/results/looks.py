@@ -10,6 +10,7 @@ from cnnexp.tracking.search import RunRow
 KIND = "evaluation"
 EVALUATES = "evaluates"  # tag: the id of the run whose model it is
 DIGEST, PART = "evaluated_digest", "part"  # tags of an evaluation: of which images
+REPRODUCES = "reproduces"  # tag: the id of the run that is trained again, which tests its model again
 LOOK = "look"  # tag: the number of the look; it is there before the first image is
 
 
@@ -21,7 +22,7 @@ def looks_before(recorded: Recorded, *, digest: str, part: str, is_own: bool) ->
         digest: of the data set.
         part: of it; parts overlap with the whole.
         is_own: the data set that the run was trained on. Of that the looks at its test part count, the
-            run's own one included, where that is among the images.
+            run's own one and those of its reproductions included, where that is among the images.
     """
     is_tested = is_own and part in ("test", WHOLE)
     parts = {"test", WHOLE} if is_tested else {part, WHOLE}
@@ -31,8 +32,10 @@ def looks_before(recorded: Recorded, *, digest: str, part: str, is_own: bool) ->
         if row.tags.get(DIGEST) == digest
         and (row.tags.get(PART) in parts or (part == WHOLE and not is_own))  # any part is of the whole
     ]
-    was_tested = is_tested and "test/accuracy" in recorded.row.metrics
-    return len(earlier) + was_tested
+    if not is_tested:
+        return len(earlier)
+    again = _marked(recorded, f"tags.`{REPRODUCES}` = '{recorded.run_id}'")
+    return len(earlier) + len(again) + ("test/accuracy" in recorded.row.metrics)
 
 
 def _marked(recorded: Recorded, condition: str) -> list[RunRow]:
