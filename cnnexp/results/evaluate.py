@@ -30,7 +30,7 @@ from cnnexp.results.looks import EVALUATES, KIND, looks_before
 from cnnexp.results.rebuild import Rebuilt, rebuild
 from cnnexp.results.recorded import Recorded, find_recorded
 from cnnexp.results.subject import PartName, Subject, find_subject, load_own
-from cnnexp.tracking.model_uri import logged_model_of
+from cnnexp.tracking.model_uri import logged_model
 from cnnexp.tracking.store import open_store
 from cnnexp.training.compute import Compute, find_compute
 from cnnexp.training.events import Outcome, Status
@@ -122,7 +122,7 @@ def evaluate(
         recorded, rebuilt, dataset=dataset, part=part, data_dir=data_dir, progress=listener.progress
     )
     compute = find_compute(recorded.settings.compute.model_copy(update={"device": device}))
-    model_id = logged_model_of(recorded.store.client, recorded.run_id)
+    model_id = recorded.model_id or logged_model(recorded.store.client, recorded.run_id)
     looks = looks_before(recorded, digest=subject.digest, part=subject.part_name, is_own=subject.is_own)
     notes = (*subject.notes, *_look_note(subject, looks))
     for note in notes:

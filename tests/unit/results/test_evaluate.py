@@ -184,7 +184,7 @@ def test_an_evaluation_whose_model_cannot_be_looked_up_opens_no_run(
         raise TrackingError("the store is away")
 
     runs = len(MlflowClient(trained.tracking_uri).search_runs(["1"]))
-    monkeypatch.setattr("cnnexp.results.evaluate.logged_model_of", away)
+    monkeypatch.setattr("cnnexp.results.evaluate.logged_model", away)
     with pytest.raises(TrackingError, match="store is away"):
         look(trained, part="val")
     assert len(MlflowClient(trained.tracking_uri).search_runs(["1"])) == runs
