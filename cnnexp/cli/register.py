@@ -20,7 +20,7 @@ def register(*, run: str, name: str, alias: str | None, tracking_uri: str | None
     from cnnexp.tracking.store import open_store
 
     store = open_store(tracking_uri, make=False)
-    found = register_model(store, store.find_run(run), name, alias=alias)
+    found = register_model(store, store.find_model(run), name, alias=alias)
     said = "Registered as" if found.is_new else "It is"
     before = "" if found.before is None else f"; {alias} was version {found.before}"
     click.echo(f"{said} version {found.version} of {name}{before}.", err=True)

@@ -33,12 +33,13 @@ def serve(*, run: str, host: str, port: int | None, tracking_uri: str | None) ->
     ends it.
     """
     from cnnexp.results.recorded import find_recorded
-    from cnnexp.tracking.model_registry import logged_model
+    from cnnexp.tracking.model_registry import uri_of_model
+    from cnnexp.tracking.model_uri import Meant
     from cnnexp.tracking.store import open_store
     from cnnexp.tracking.ui import reserved_port
 
     recorded = find_recorded(open_store(tracking_uri, make=False), run)
-    model_uri = logged_model(recorded.store, recorded.run_id)
+    model_uri = uri_of_model(recorded.store, Meant(recorded.run_id, recorded.model_id))
     with (
         reserved_port(host, port or FIRST_PORT) as found,
         tempfile.TemporaryDirectory(prefix="cnnexp-") as folder,

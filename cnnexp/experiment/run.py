@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from cnnexp.data import load_dataset
@@ -30,6 +30,7 @@ from cnnexp.training.interrupt import Interrupt
 from cnnexp.training.judges import Judge
 from cnnexp.training.loop import Loop
 
+Conclude = Callable[[Run, Result], None]
 PROJECT_RUN = "MLFLOW_RUN_ID"  # set by `mlflow run`, which has opened the run already
 
 
@@ -43,6 +44,7 @@ def run_experiment(
     tags: Mapping[str, str] | None = None,
     load: Load = load_dataset,
     interrupt: Interrupt | None = None,
+    conclude: Conclude | None = None,
 ) -> Result:
     """Trains, evaluates and records one run.
 
@@ -55,6 +57,7 @@ def run_experiment(
         tags: beside those of the settings; `PARENT` makes it a child of another run.
         load: returns the data set; many runs of one process can share it.
         interrupt: asks for the end, where the caller listens to signals; else the run listens itself.
+        conclude: called with the run and its result before the run is finished, for what is to be said in it.
 
     Raises:
         UserError: the input cannot work; no run is opened, and a resumed one stays as it was.
@@ -83,7 +86,7 @@ def run_experiment(
             run = _open_run(store, assembly, resume, listener, tags)
             stack.enter_context(closed_truthfully(run))
         experiment = Experiment(store, run, assembly, listener, interrupt, judges)
-        return experiment.conduct(resumed=resume is not None)
+        return experiment.conduct(resumed=resume is not None, conclude=conclude)
 
 
 class Experiment:
@@ -109,10 +112,12 @@ class Experiment:
         )
         self._said_unsaved = False
 
-    def conduct(self, *, resumed: bool) -> Result:
+    def conduct(self, *, resumed: bool, conclude: Conclude | None = None) -> Result:
         """Trains, evaluates, records, closes."""
         result = self.train_and_test(resumed=resumed)
         self.run.set_description(record.describe(self.assembly, dict(result.metrics), result.outcome.reason))
+        if conclude is not None:
+            conclude(self.run, result)
         self.run.finish(result.outcome)
         return result
 

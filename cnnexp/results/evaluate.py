@@ -25,10 +25,12 @@ from cnnexp.results.calibration import (
     probabilities_of,
     reliability,
 )
-from cnnexp.results.evaluation_record import EVALUATES, KIND, looks_before, open_evaluation, record_evaluation
+from cnnexp.results.evaluation_record import open_evaluation, record_evaluation, record_inputs
+from cnnexp.results.looks import EVALUATES, KIND, looks_before
 from cnnexp.results.rebuild import Rebuilt, rebuild
 from cnnexp.results.recorded import Recorded, find_recorded
 from cnnexp.results.subject import PartName, Subject, find_subject, load_own
+from cnnexp.tracking.model_uri import logged_model
 from cnnexp.tracking.store import open_store
 from cnnexp.training.compute import Compute, find_compute
 from cnnexp.training.events import Outcome, Status
@@ -120,11 +122,14 @@ def evaluate(
         recorded, rebuilt, dataset=dataset, part=part, data_dir=data_dir, progress=listener.progress
     )
     compute = find_compute(recorded.settings.compute.model_copy(update={"device": device}))
-    notes = (*subject.notes, *_look_note(subject, looks := looks_before(recorded, subject)))
+    model_id = recorded.model_id or logged_model(recorded.store.client, recorded.run_id)
+    looks = looks_before(recorded, digest=subject.digest, part=subject.part_name, is_own=subject.is_own)
+    notes = (*subject.notes, *_look_note(subject, looks))
     for note in notes:
         listener.note(note)
     opened = open_evaluation(recorded, subject, looks=looks + 1, on_problem=listener.note)
     with closed_truthfully(opened):
+        record_inputs(opened, subject, model_id)
         predict = _Predictor(recorded, rebuilt, compute)
         found, bins, calibrated = _measure(predict, subject.part, own_val)
         evaluation = Evaluation(

@@ -7,36 +7,15 @@ from typing import TYPE_CHECKING
 
 from cnnexp.data.given import WHOLE
 from cnnexp.experiment.record import draw_predictions, record_environment, record_predictions
+from cnnexp.results.looks import DIGEST, EVALUATES, KIND, LOOK, PART
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.subject import Subject
-from cnnexp.tracking.model_uri import logged_model_of
-from cnnexp.tracking.rows import rows_where
 from cnnexp.tracking.run import Run
 
 if TYPE_CHECKING:
     from cnnexp.results.evaluate import Evaluation
 
-KIND = "evaluation"
-EVALUATES = "evaluates"  # tag: the id of the run whose model it is
-_DIGEST, _PART, _LOOK = "evaluated_digest", "part", "look"
 _PART_WORDS = {"train": "training", "val": "validation", "test": "test", WHOLE: "whole-set"}
-
-
-def looks_before(recorded: Recorded, subject: Subject) -> int:
-    """Returns how often the images were shown to this model and measured before.
-
-    Of the run's own data the looks at its test part count, its own one included, where that is among them.
-    """
-    condition = f"tags.kind = '{KIND}' and tags.`{EVALUATES}` = '{recorded.run_id}'"
-    earlier = [
-        row
-        for row in rows_where(recorded.store, condition)
-        if row.tags.get(_DIGEST) == subject.digest
-        and row.tags.get(_PART) in ("test" if subject.is_tested else subject.part_name, WHOLE)
-        and "eval/accuracy" in row.metrics
-    ]
-    was_tested = subject.is_tested and "test/accuracy" in recorded.row.metrics
-    return len(earlier) + was_tested
 
 
 def open_evaluation(
@@ -44,7 +23,7 @@ def open_evaluation(
 ) -> Run:
     """Opens the run of an evaluation, in the experiment of the evaluated run."""
     store, tags = recorded.store, recorded.row.tags
-    run = store.create_run(
+    return store.create_run(
         store.experiment_id(recorded.row.experiment),
         run_name=f"{recorded.label} on {subject.dataset} {subject.part_name}",
         tags={
@@ -52,17 +31,19 @@ def open_evaluation(
             EVALUATES: recorded.run_id,
             "model": tags.get("model", ""),
             "dataset": subject.dataset,
-            _DIGEST: subject.digest,
-            _PART: subject.part_name,
-            _LOOK: str(looks),
+            DIGEST: subject.digest,
+            PART: subject.part_name,
+            LOOK: str(looks),
         },
         on_problem=on_problem,
     )
+
+
+def record_inputs(run: Run, subject: Subject, model_id: str | None) -> None:
+    """Names what an evaluation looks at: the images, and the logged model where there is one."""
     run.log_dataset(subject.dataset, subject.digest, subject.location, "evaluation")
-    model_id = logged_model_of(store.client, recorded.run_id)
     if model_id is not None:
         run.log_model_input(model_id)
-    return run
 
 
 def record_evaluation(run: Run, evaluation: Evaluation) -> None:

@@ -10,11 +10,13 @@ from torch import nn
 from cnnexp.data.normalize import Normalize
 from cnnexp.data.permute import PermutePixels
 from cnnexp.data.reading import Frame
+from cnnexp.errors import UserError
 from cnnexp.experiment.resume import best_weights
 from cnnexp.image_spec import ImageSpec
 from cnnexp.models import MODELS, build_model, check_arguments
 from cnnexp.plugins import load_plugin
 from cnnexp.results.recorded import Recorded
+from cnnexp.tracking.model_uri import OF_MODELS, epoch_of_model
 from cnnexp.training.checkpoint import load_weights
 
 
@@ -52,10 +54,12 @@ def rebuild(recorded: Recorded) -> Rebuilt:
 
     Raises:
         TrackingError: it has neither settings nor data facts.
-        UserError: it has no weights, they cannot be read, or its plug-in or model is gone.
+        UserError: it has no weights, they cannot be read, its plug-in or model is gone, or it was asked
+            for by a logged model that has other weights.
     """
     settings, data = recorded.settings, recorded.data
     weights, epoch = best_weights(recorded.store, recorded.run_id)
+    _check_model(recorded, epoch)
     for plugin in settings.plugins.plugin:
         load_plugin(plugin)
     spec = ImageSpec(*data.image, len(data.class_names))
@@ -76,3 +80,18 @@ def rebuild(recorded: Recorded) -> Rebuilt:
         run_id=recorded.run_id,
         run_name=recorded.label,
     )
+
+
+def _check_model(recorded: Recorded, epoch: int) -> None:
+    """Refuses a model of weights that the run has no more: it went on, and found better ones."""
+    if recorded.model_id is None:
+        return
+    of_model = epoch_of_model(recorded.store.client, recorded.run_id, recorded.model_id)
+    if of_model != epoch:
+        uri = f"{OF_MODELS}{recorded.model_id}"
+        whose = "another network" if of_model is None else f"epoch {of_model}"
+        raise UserError(
+            f"model {uri} is of {whose}, and run {recorded.label} keeps the weights of its best epoch alone, "
+            f"{epoch}: `cnnexp serve {uri}` answers with the model itself; name the run, {recorded.run_id}, "
+            "for the weights that it has now."
+        )

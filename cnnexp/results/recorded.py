@@ -72,10 +72,11 @@ class Recorded:
     Args:
         store: that it is in.
         row: its params, metrics and tags.
+        model_id: `m-...`, of the model by which the run was asked for; None where that was not by one.
     """
 
-    def __init__(self, store: Store, row: RunRow) -> None:
-        self.store, self.row = store, row
+    def __init__(self, store: Store, row: RunRow, model_id: str | None = None) -> None:
+        self.store, self.row, self.model_id = store, row, model_id
 
     @property
     def run_id(self) -> str:
@@ -173,4 +174,5 @@ def find_recorded(store: Store, text: str) -> Recorded:
     Raises:
         TrackingError: none or several; the message lists the candidates.
     """
-    return Recorded(store, read_row(store, store.find_run(text)))
+    meant = store.find_model(text)
+    return Recorded(store, read_row(store, meant.run_id), meant.model_id)

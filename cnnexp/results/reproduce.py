@@ -15,15 +15,15 @@ from cnnexp.experiment.result import Result
 from cnnexp.experiment.run import run_experiment
 from cnnexp.plugins import load_plugin
 from cnnexp.results.circumstances import Change, device_here, find_changes
+from cnnexp.results.looks import LOOK, REPRODUCES, looks_before
 from cnnexp.results.recorded import Recorded, find_recorded
 from cnnexp.results.same import Comparison, Difference, compare_runs
 from cnnexp.settings import Settings
-from cnnexp.tracking.opening import tracking_errors
+from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import open_store
 from cnnexp.training.events import EpochReport, Outcome, Status
 from cnnexp.training.judges import Judge
 
-REPRODUCES = "reproduces"  # tag: the id of the run that is trained again
 FINDING = "reproduction"  # tag: what came of it
 
 
@@ -66,6 +66,11 @@ class Reproduction:
         return f"{so_far}, bit for bit: {', '.join(self.comparison.compared)}"
 
     @property
+    def record(self) -> str:
+        """What the new run says of it: the finding and the likely reason."""
+        return f"{self.finding}. Likely reason: {self.reason}" if self.reason else self.finding
+
+    @property
     def exit_code(self) -> int:
         """0 for an identical run, 1 for another one, as `diff` has it; 130 for one that was interrupted."""
         if self.outcome.status is Status.INTERRUPTED:
@@ -106,17 +111,43 @@ def reproduce(
     dataset = load_dataset(settings.data, progress=listener.progress)
     changes = find_changes(then, settings, digest=dataset.digest, folder=Path.cwd())
     _say(changes, then, listener, anyway=anyway)
-    result = run_experiment(
+    found: list[Reproduction] = []
+    problems: list[TrackingError] = []
+
+    def conclude(run: Run, result: Result) -> None:
+        try:
+            comparison = _compare(then, find_recorded(store, run.id), result, epochs=epochs)
+        except TrackingError as error:  # the training is done all the same
+            problems.append(error)
+            return
+        found.append(_found(then, result, comparison, changes))
+        run.set_tags({FINDING: found[0].record})
+
+    run_experiment(
         settings,
         listener=listener,
         judges=(_after(count, then.label),),
         store=store,
-        tags={REPRODUCES: then.run_id},
+        tags=_tags(then, dataset),
         load=_loaded(dataset),
+        conclude=conclude,
     )
-    now = find_recorded(store, result.run_id)
-    comparison = _compare(then, now, result, epochs=epochs)
-    found = Reproduction(
+    if problems:
+        raise problems[0]
+    return found[0]
+
+
+def _tags(then: Recorded, dataset: ImageDataset) -> dict[str, str]:
+    """Returns what the new run says of the old: it looks at the same test part again."""
+    tags = {REPRODUCES: then.run_id}
+    if dataset.digest == then.data.digest:
+        looks = looks_before(then, digest=dataset.digest, part="test", is_own=True)
+        tags[LOOK] = str(looks + 1)
+    return tags
+
+
+def _found(then: Recorded, result: Result, comparison: Comparison, changes: Sequence[Change]) -> Reproduction:
+    return Reproduction(
         run_id=result.run_id,
         run_name=result.run_name,
         original_id=then.run_id,
@@ -126,8 +157,6 @@ def reproduce(
         changes=tuple(changes),
         reason=_reason(comparison.difference, changes, result.settings),
     )
-    _tag(found, now, listener)
-    return found
 
 
 def _say(changes: Sequence[Change], then: Recorded, listener: Listener, *, anyway: bool) -> None:
@@ -221,13 +250,3 @@ def _reason(difference: Difference | None, changes: Sequence[Change], settings: 
         "nothing that was recorded has changed: own code that draws random numbers or reads the clock, own "
         "code or a package that was edited, or files of the run that were"
     )
-
-
-def _tag(found: Reproduction, now: Recorded, listener: Listener) -> None:
-    """Says in the new run what came of it."""
-    text = f"{found.finding}. Likely reason: {found.reason}" if found.reason else found.finding
-    try:
-        with tracking_errors(f"run {now.run_id} cannot be marked"):
-            now.store.client.set_tag(now.run_id, FINDING, text)
-    except TrackingError as error:
-        listener.note(str(error))

@@ -153,3 +153,14 @@ def _cpu_model() -> str:
         text = ""
     found = re.search(r"^model name\s*:\s*(.+)$", text, flags=re.MULTILINE)
     return found[1] if found else platform.processor() or platform.machine()
+
+
+def source_tags(*, with_commit: bool) -> dict[str, str]:
+    """Returns what MLflow's page shows as user and source."""
+    tags = {
+        "mlflow.user": user_name(),
+        "mlflow.source.name": Path(sys.argv[0]).name,
+        "mlflow.source.type": "LOCAL",
+    }
+    commit = git_commit(Path.cwd()) if with_commit else None  # git costs 10 ms
+    return tags if commit is None else {**tags, "mlflow.source.git.commit": commit}

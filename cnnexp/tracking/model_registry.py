@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cnnexp.errors import TrackingError
+from cnnexp.tracking.model_uri import OF_MODELS, Meant, logged_model
 from cnnexp.tracking.opening import tracking_errors
+from cnnexp.tracking.rows import read_row
 from cnnexp.tracking.store import Store
 
-_MODELS = "models:/"
 _NAME = re.compile(r"(?!m-)[^/:@'\"\s][^/:@'\"]*")  # another would not be found again by a URI
 _ALIAS = re.compile(r"(?!latest$|v\d+$)[\w-]+", re.ASCII | re.IGNORECASE)  # those two mean versions
 
@@ -33,30 +34,28 @@ class Registered:
     before: int | None
 
 
-def logged_model(store: Store, run_id: str) -> str:
-    """Returns the URI of the model that a run has logged, `models:/m-...`; of several the last.
+def uri_of_model(store: Store, meant: Meant) -> str:
+    """Returns the URI, `models:/m-...`, of the very model that is meant; of a run its latest.
 
     Raises:
-        TrackingError: it has logged none; the sentence says what to do.
+        TrackingError: the run has logged none; the sentence says what to do.
     """
-    with tracking_errors(f"the model of run {run_id!r} cannot be looked for"):
-        run = store.client.get_run(run_id)
-        outputs = run.outputs.model_outputs if run.outputs else []
-        for output in sorted(outputs, key=lambda one: one.step, reverse=True):
-            if str(store.client.get_logged_model(output.model_id).status) == "READY":
-                return f"{_MODELS}{output.model_id}"
+    model_id = meant.model_id or logged_model(store.client, meant.run_id)
+    if model_id is not None:
+        return f"{OF_MODELS}{model_id}"
+    name = read_row(store, meant.run_id).name
     raise TrackingError(
-        f"run {run.info.run_name} ({run_id}) has no logged model; train it anew with --log-model true, or "
+        f"run {name} ({meant.run_id}) has no logged model; train it anew with --log-model true, or "
         "use its weights with `cnnexp predict` and `cnnexp export`."
     )
 
 
-def register_model(store: Store, run_id: str, name: str, *, alias: str | None) -> Registered:
-    """Gives the model of a run a name in the registry of its store, and an alias to the version.
+def register_model(store: Store, meant: Meant, name: str, *, alias: str | None) -> Registered:
+    """Gives a model a name in the registry of its store, and an alias to the version.
 
     Args:
-        store: where the run is.
-        run_id: of the run.
+        store: where the model is.
+        meant: the model; of a run its latest.
         name: made where it is missing; a model that has it already keeps its version.
         alias: moved to this version; None moves none.
 
@@ -64,8 +63,8 @@ def register_model(store: Store, run_id: str, name: str, *, alias: str | None) -
         TrackingError: the run has no logged model, or a name or alias cannot be.
     """
     _check(name, alias)
-    uri = logged_model(store, run_id)
-    with tracking_errors(f"the model of run {run_id!r} cannot be registered"):
+    uri = uri_of_model(store, meant)
+    with tracking_errors(f"the model of run {meant.run_id!r} cannot be registered"):
         client = store.client
         models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
         model = models[0] if models else client.create_registered_model(name)
@@ -73,7 +72,7 @@ def register_model(store: Store, run_id: str, name: str, *, alias: str | None) -
         same = next((one for one in versions if one.source == uri), None)
         with _default_store(store.uri):
             version = same or client.create_model_version(
-                name, uri, run_id, model_id=uri.removeprefix(_MODELS)
+                name, uri, meant.run_id, model_id=uri.removeprefix(OF_MODELS)
             )
         if alias is not None:
             client.set_registered_model_alias(name, alias, version.version)

@@ -1,7 +1,9 @@
-"""The run that a model came from, by its URI: `models:/NAME@alias`, `models:/m-...`, `runs:/ID/model`."""
+"""The model that a URI means, and its run: `models:/NAME@alias`, `models:/m-...`, `runs:/ID/model`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from cnnexp.errors import TrackingError
@@ -11,16 +13,30 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+OF_MODELS = "models:/"
 _FORMS = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/NAME/latest, models:/m-ID or runs:/RUN_ID/model"
 
 
 def is_model_uri(text: str) -> bool:
     """Tells a model's URI from the name of a run."""
-    return text.startswith(("models:/", "runs:/"))
+    return text.startswith((OF_MODELS, "runs:/"))
 
 
-def run_of_model(client: MlflowClient, uri: str) -> str:
-    """Returns the id of the run that a model was logged by.
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What a text means that names a run or a model.
+
+    Attributes:
+        run_id: of the run.
+        model_id: `m-...`, of the very model that the text names; None where it names the run.
+    """
+
+    run_id: str
+    model_id: str | None = None
+
+
+def meant_by(client: MlflowClient, uri: str) -> Meant:
+    """Returns the model that a URI names, and the run that logged it.
 
     Raises:
         TrackingError: the URI has another form, or there is no such model.
@@ -33,28 +49,44 @@ def run_of_model(client: MlflowClient, uri: str) -> str:
         raise TrackingError(f"{uri!r} names no model; give {_FORMS}.")
     try:
         if scheme == "runs":
-            return str(client.get_run(name).info.run_id)
+            return Meant(str(client.get_run(name).info.run_id))
         if name.startswith("m-") and not rest:
-            return _source_of(client, name, uri)
+            return Meant(_source_of(client, name, uri), name)
         version = _version(client, name, rest, uri)
     except MlflowException as error:
         raise TrackingError(f"no model {uri!r} in this store; `cnnexp runs` lists the runs.") from error
-    if version.run_id:
-        return str(version.run_id)
-    return _source_of(client, (version.source or "").removeprefix("models:/"), uri)
+    model_id = (version.source or "").removeprefix(OF_MODELS)
+    run_id = str(version.run_id) if version.run_id else _source_of(client, model_id, uri)
+    return Meant(run_id, model_id if model_id.startswith("m-") else None)
 
 
-def logged_model_of(client: MlflowClient, run_id: str) -> str | None:
+def logged_model(client: MlflowClient, run_id: str) -> str | None:
     """Returns the id, `m-...`, of the latest model that a run has logged; None where it has none.
 
     Raises:
         TrackingError: no such run, or the store is away.
     """
     with tracking_errors(f"the models of run {run_id!r} cannot be read"):
-        outputs = client.get_run(run_id).outputs
-    models = outputs.model_outputs if outputs is not None else []
-    latest = max(models, key=lambda one: one.step, default=None)
-    return None if latest is None else str(latest.model_id)
+        for model_id, _ in sorted(_steps(client, run_id).items(), key=itemgetter(1), reverse=True):
+            if str(client.get_logged_model(model_id).status) == "READY":
+                return model_id
+    return None
+
+
+def epoch_of_model(client: MlflowClient, run_id: str, model_id: str) -> int | None:
+    """Returns the epoch whose weights a logged model of a run has; None where the run does not say.
+
+    Raises:
+        TrackingError: no such run, or the store is away.
+    """
+    with tracking_errors(f"the models of run {run_id!r} cannot be read"):
+        return _steps(client, run_id).get(model_id)
+
+
+def _steps(client: MlflowClient, run_id: str) -> dict[str, int]:
+    """Returns the epochs of the models that a run has logged, by id."""
+    outputs = client.get_run(run_id).outputs
+    return {str(one.model_id): one.step for one in outputs.model_outputs} if outputs else {}
 
 
 def _version(client: MlflowClient, name: str, rest: str, uri: str) -> ModelVersion:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cnnexp.errors import TrackingError, did_you_mean
 from cnnexp.tracking import ownership
-from cnnexp.tracking.model_uri import is_model_uri, run_of_model
+from cnnexp.tracking.model_uri import Meant, is_model_uri, meant_by
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -141,8 +141,8 @@ def find_trial(client: MlflowClient, study: str, number: int) -> str:
     raise _unknown_study(client, study)
 
 
-def find_run(client: MlflowClient, text: str) -> str:
-    """Returns the id of the one run that is meant.
+def find_run(client: MlflowClient, text: str) -> Meant:
+    """Returns the one run that is meant, and the model where the text is the URI of one.
 
     Args:
         client: the store.
@@ -153,7 +153,7 @@ def find_run(client: MlflowClient, text: str) -> str:
         TrackingError: none or several match; the message lists the candidates.
     """
     if is_model_uri(text):
-        return run_of_model(client, text)
+        return meant_by(client, text)
     names = experiment_names(client)
     if text in ONE_OF_ALL:
         found = _first(client, list(names), *ONE_OF_ALL[text])
@@ -162,7 +162,7 @@ def find_run(client: MlflowClient, text: str) -> str:
     exact = [run for run in found if run.info.run_id == text.lower()]
     unique = {run.info.run_id: run for run in exact or found}
     if len(unique) == 1:
-        return str(next(iter(unique)))
+        return Meant(next(iter(unique)))
     if not unique and text in ONE_OF_ALL:
         finished = "" if text == "last" else "finished "
         raise TrackingError(f"there is no {finished}run in this store yet; `cnnexp train` makes the first.")

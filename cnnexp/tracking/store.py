@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnexp.errors import TrackingError
 from cnnexp.tracking import ownership, search
-from cnnexp.tracking.environment import git_commit, user_name
+from cnnexp.tracking.environment import source_tags
+from cnnexp.tracking.model_uri import Meant
 from cnnexp.tracking.opening import Opened, brief, open_client, tracking_errors
 from cnnexp.tracking.run import DESCRIPTION, REASON, STATUS, Run
 from cnnexp.tracking.run_folder import folder_of
@@ -196,7 +196,7 @@ class Store:
             TrackingError: the store does not take it, or its folder cannot be made.
         """
         with tracking_errors("the run cannot be created"):
-            source = _source_tags(with_commit=PARENT not in (tags or {}))  # a child has its parent's
+            source = source_tags(with_commit=PARENT not in (tags or {}))  # a child has its parent's
             own = {**source, **ownership.own_tags(), STATUS: "running"}
             run = self.client.create_run(experiment_id, run_name=run_name, tags={**own, **(tags or {})})
             return self._opened_run(run, on_problem, hold=hold)
@@ -249,6 +249,14 @@ class Store:
 
     def find_run(self, text: str) -> str:
         """Returns the id of the one run meant by an id or its start, a name, `last`, `best`, a model's URI.
+
+        Raises:
+            TrackingError: none or several; the message lists the candidates.
+        """
+        return self.find_model(text).run_id
+
+    def find_model(self, text: str) -> Meant:
+        """Returns the one run meant, as `find_run` does, and the very model where a URI names one.
 
         Raises:
             TrackingError: none or several; the message lists the candidates.
@@ -333,14 +341,3 @@ class Store:
             self.client.set_terminated(run.info.run_id, "FAILED")  # no run is left RUNNING
             raise TrackingError(f"the run's folder {folder.path} cannot be made: {brief(error)}.") from error
         return Run(self.client, run, folder=folder, on_problem=on_problem, hold=hold)
-
-
-def _source_tags(*, with_commit: bool) -> dict[str, str]:
-    """Returns what MLflow's page shows as user and source."""
-    tags = {
-        "mlflow.user": user_name(),
-        "mlflow.source.name": Path(sys.argv[0]).name,
-        "mlflow.source.type": "LOCAL",
-    }
-    commit = git_commit(Path.cwd()) if with_commit else None  # git costs 10 ms
-    return tags if commit is None else {**tags, "mlflow.source.git.commit": commit}

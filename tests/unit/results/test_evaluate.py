@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import f1_score
 
 import cnnexp
-from cnnexp.errors import DataError, UnknownNameError, UserError
+from cnnexp.errors import DataError, TrackingError, UnknownNameError, UserError
 from cnnexp.experiment import Listener, Result
 from cnnexp.results.evaluate import Evaluation, evaluate
 
@@ -145,6 +145,48 @@ def test_classes_that_the_model_does_not_know_are_refused_by_name(trained: Resul
     runs = len(MlflowClient(trained.tracking_uri).search_runs(["1"]))
     with pytest.raises(DataError, match=r"does not know 'kitty'.*It knows 0, 1, 2.*the data have 1, kitty"):
         look(trained, dataset=dataset)
+    assert len(MlflowClient(trained.tracking_uri).search_runs(["1"])) == runs
+
+
+def test_the_whole_of_other_data_counts_looks_at_its_parts_and_a_part_those_at_the_whole(
+    trained: Result, tmp_path: Path
+) -> None:
+    photos(tmp_path / "parted" / "train", {1: "1", 2: "2"}, count=3)
+    photos(tmp_path / "parted" / "test", {1: "1", 2: "2"}, count=2)
+    dataset = f"folder:{tmp_path / 'parted'}"
+    looks = [
+        MlflowClient(trained.tracking_uri).get_run(found.run_id).data.tags["look"]
+        for found in (look(trained, dataset=dataset, part=part) for part in ("test", "all", "train", "test"))
+    ]
+    assert looks == ["1", "2", "2", "3"]
+
+
+def test_an_evaluation_that_stopped_is_a_look_too(
+    trained: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = photos(tmp_path / "seen", {4: "4", 5: "5"}, count=2)
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cnnexp.results.evaluation_record.draw_predictions", stopped)  # tables are written
+        patch.setattr("cnnexp.tracking.run.Run.log_metrics", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            look(trained, dataset=dataset)
+    assert "look number 2" in look(trained, dataset=dataset).notes[-1]
+
+
+def test_an_evaluation_whose_model_cannot_be_looked_up_opens_no_run(
+    trained: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise TrackingError("the store is away")
+
+    runs = len(MlflowClient(trained.tracking_uri).search_runs(["1"]))
+    monkeypatch.setattr("cnnexp.results.evaluate.logged_model", away)
+    with pytest.raises(TrackingError, match="store is away"):
+        look(trained, part="val")
     assert len(MlflowClient(trained.tracking_uri).search_runs(["1"])) == runs
 
 

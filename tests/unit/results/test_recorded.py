@@ -5,12 +5,17 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
 
 import cnnexp
+from cnnexp.cli import cli
 from cnnexp.errors import TrackingError, UserError
 from cnnexp.results.rebuild import rebuild
 from cnnexp.results.recorded import find_recorded
+from cnnexp.tracking.model_registry import register_model, uri_of_model
+from cnnexp.tracking.model_uri import logged_model
 from cnnexp.tracking.store import open_store
 
 QUICK: dict[str, Any] = {"epochs": 2, "fraction": 0.3, "figures": "none", "dataset": "digits", "threads": 1}
@@ -56,6 +61,41 @@ def test_a_run_is_found_as_the_best_and_by_the_uri_of_its_model(ready_store: str
             store.find_run(wrong)
     with pytest.raises(TrackingError, match="models:/NAME@ALIAS"):
         store.find_run("models:/digits")
+
+
+def test_a_model_of_a_run_that_went_on_is_itself_and_not_its_successor(
+    ready_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = cnnexp.train(**QUICK)
+    new = cnnexp.train(resume=old.run_id, epochs=5)
+    assert old.model_uri is not None
+    assert new.model_uri is not None
+    assert old.metrics["best/epoch"] < new.metrics["best/epoch"]
+    store = open_store(ready_store)
+    register_model(store, store.find_model(old.model_uri), "digits", alias=None)
+    register_model(store, store.find_model(old.run_id), "digits", alias="champion")
+    served: list[str] = []
+    monkeypatch.setattr("cnnexp.cli.serve._serve", lambda *given, **_: served.append(given[1]))
+    for uri, expected in {"models:/digits/1": old, "models:/digits@champion": new}.items():
+        assert uri_of_model(store, store.find_model(uri)) == expected.model_uri
+        served.clear()
+        CliRunner().invoke(cli, ["serve", uri], catch_exceptions=False)
+        assert served == [expected.model_uri]
+    assert rebuild(find_recorded(store, "models:/digits/2")).epoch == new.metrics["best/epoch"]
+    with pytest.raises(
+        UserError, match=rf"is of epoch .* alone: `cnnexp serve {old.model_uri}` .*{old.run_id}"
+    ):
+        rebuild(find_recorded(store, "models:/digits/1"))
+
+
+def test_a_model_that_was_begun_and_not_finished_is_none(ready_store: str) -> None:
+    result = cnnexp.train(**QUICK, log_model=False)
+    client = open_store(ready_store).client
+    begun = client.create_logged_model("1", source_run_id=result.run_id)
+    client.log_outputs(result.run_id, [LoggedModelOutput(begun.model_id, 1)])
+    assert logged_model(client, result.run_id) is None
+    client.finalize_logged_model(begun.model_id, "READY")
+    assert logged_model(client, result.run_id) == begun.model_id
 
 
 @pytest.mark.usefixtures("ready_store")

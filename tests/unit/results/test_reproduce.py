@@ -14,13 +14,15 @@ from mlflow import MlflowClient
 
 import cnnexp
 from cnnexp.cli import cli
-from cnnexp.errors import DataError, UserError
+from cnnexp.errors import DataError, TrackingError, UserError
 from cnnexp.experiment import Listener, Result
+from cnnexp.results.evaluate import evaluate
 from cnnexp.results.recorded import find_recorded
 from cnnexp.results.reproduce import reproduce
+from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import open_store
 from cnnexp.training.checkpoint import BEST, tensors_digest
-from cnnexp.training.events import EpochReport, Status
+from cnnexp.training.events import EpochReport, Outcome, Status
 
 QUICK: dict[str, Any] = {
     **{"dataset": "digits", "model": "convnet", "epochs": 3, "fraction": 0.3},
@@ -72,6 +74,41 @@ def test_a_run_that_is_trained_again_is_identical_and_says_so_in_its_record() ->
     tags = MlflowClient().get_run(found.run_id).data.tags
     assert tags["reproduces"] == result.run_id
     assert tags["reproduction"] == found.finding
+
+
+def test_a_finished_reproduction_is_not_changed_any_more_and_is_a_look_at_the_test_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result = cnnexp.train(**QUICK)
+    ended: list[Any] = []
+    finish = Run.finish
+
+    def finish_and_see(run: Run, outcome: Outcome) -> None:
+        finish(run, outcome)
+        ended.append(MlflowClient().get_run(run.id).to_dictionary())
+
+    monkeypatch.setattr(Run, "finish", finish_and_see)
+    found = reproduce(result.run_id)
+    assert MlflowClient().get_run(found.run_id).to_dictionary() == ended[0]
+    assert ended[0]["data"]["tags"]["look"] == "2"
+    assert "look number 3" in evaluate(result.run_id).notes[-1]
+    again = reproduce(result.run_id, epochs=1)
+    assert MlflowClient().get_run(again.run_id).data.tags["look"] == "4"
+
+
+def test_a_reproduction_that_cannot_be_compared_is_a_finished_run_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result = cnnexp.train(**{**QUICK, "epochs": 1})
+
+    def away(*_: object, **__: object) -> None:
+        raise TrackingError("the store is away")
+
+    monkeypatch.setattr("cnnexp.results.reproduce.compare_runs", away)
+    with pytest.raises(TrackingError, match="store is away"):
+        reproduce(result.run_id)
+    (run, _) = MlflowClient().search_runs(["1"], order_by=["attributes.start_time DESC"])
+    assert (run.info.status, run.data.tags["reproduces"]) == ("FINISHED", result.run_id)
 
 
 def test_the_first_number_that_differs_is_named_with_its_epoch() -> None:
