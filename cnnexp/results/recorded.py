@@ -19,6 +19,8 @@ from cnnexp.tracking.store import Store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+REPRODUCES = "reproduces"  # tag: the id of the run that is trained again
+
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:

@@ -15,7 +15,7 @@ from cnnexp.experiment.result import Result
 from cnnexp.experiment.run import run_experiment
 from cnnexp.plugins import load_plugin
 from cnnexp.results.circumstances import Change, device_here, find_changes
-from cnnexp.results.recorded import Recorded, find_recorded
+from cnnexp.results.recorded import REPRODUCES, Recorded, find_recorded
 from cnnexp.results.same import Comparison, Difference, compare_runs
 from cnnexp.settings import Settings
 from cnnexp.tracking.opening import tracking_errors
@@ -23,7 +23,6 @@ from cnnexp.tracking.store import open_store
 from cnnexp.training.events import EpochReport, Outcome, Status
 from cnnexp.training.judges import Judge
 
-REPRODUCES = "reproduces"  # tag: the id of the run that is trained again
 FINDING = "reproduction"  # tag: what came of it
 
 
