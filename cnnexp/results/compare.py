@@ -210,11 +210,8 @@ def _pairs(groups: Sequence[Group], metric: str, *, is_same: bool) -> tuple[list
     shown = every if len(groups) <= _ALL_PAIRS else [pair for pair in every if pair[0] == 0]
     correct = [group.share_correct() for group in groups] if is_same else []
     differences = [welch(groups[one].values(metric), groups[other].values(metric)) for one, other in every]
-    images = {
-        (one, other): paired(correct[one], correct[other], comparisons=len(shown))
-        for one, other in shown
-        if is_same
-    }
+    found_images = paired([(correct[one], correct[other]) for one, other in shown]) if is_same else []
+    images = dict(zip(shown, found_images, strict=False))
     single = {pair for pair in every if is_same and all(len(groups[index].runs) == 1 for index in pair)}
     p_values = [
         _mcnemar(correct[pair[0]], correct[pair[1]]) if pair in single else found.p
@@ -223,6 +220,7 @@ def _pairs(groups: Sequence[Group], metric: str, *, is_same: bool) -> tuple[list
     known = [p for p in p_values if p is not None]
     by_rank = iter(corrected(known))
     adjusted = [None if p is None else next(by_rank) for p in p_values]
+    are_shown = set(shown)
     pairs = [
         Pair(
             groups[one],
@@ -233,7 +231,7 @@ def _pairs(groups: Sequence[Group], metric: str, *, is_same: bool) -> tuple[list
             adjusted[place],
         )
         for place, (one, other) in enumerate(every)
-        if (one, other) in set(shown)
+        if (one, other) in are_shown
     ]
     return pairs, len(known)
 
