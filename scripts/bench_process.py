@@ -125,8 +125,13 @@ def unpacked_fashion_mnist(data_dir: Path) -> Path:
     return data_dir
 
 
-def run_python(arguments: Sequence[str], folder: Path) -> str:
+def run_python(arguments: Sequence[str], folder: Path, *, keeps: bool = False) -> str:
     """Runs Python in a fresh folder, with a cache in `folder` and no settings of the caller's.
+
+    Args:
+        arguments: of Python.
+        folder: that all is below.
+        keeps: runs in `folder` itself: there the files of runs outlast the process.
 
     Returns:
         What it printed.
@@ -140,10 +145,8 @@ def run_python(arguments: Sequence[str], folder: Path) -> str:
     environment |= {"CNNEXP_CACHE_DIR": str(folder / "cache"), "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment["PYTHONPATH"] = str(HERE.parent)
     with tempfile.TemporaryDirectory(dir=folder) as fresh:
-        command = [sys.executable, *arguments]
-        done = subprocess.run(
-            command, cwd=fresh, env=environment, capture_output=True, text=True, check=False
-        )
+        command, here = [sys.executable, *arguments], folder if keeps else fresh
+        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return done.stdout

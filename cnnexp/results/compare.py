@@ -19,6 +19,8 @@ from cnnexp.experiment.statistics import Difference, welch
 from cnnexp.results.groups import (
     VAL_ACCURACY,
     Group,
+    few,
+    first_trainings,
     grouped_by,
     groups_of_experiment,
     groups_of_runs,
@@ -124,16 +126,20 @@ def compare(
         groups = groups_of_experiment(store, experiment)
     else:
         groups = groups_of_runs(store, runs)
+    notes: list[str] = []
+    if experiment is not None or group_by is not None:
+        groups, notes = first_trainings(groups)
     if group_by is not None:
         groups = grouped_by(groups, group_by)
     if len(groups) < 2:  # noqa: PLR2004
         raise UserError(f"only {groups[0].label!r} is there; a comparison needs two or more.")
-    return compare_groups(
-        groups, store, metric=TEST_ACCURACY if study is None else VAL_ACCURACY, anyway=anyway
-    )
+    metric = TEST_ACCURACY if study is None else VAL_ACCURACY
+    return compare_groups(groups, store, metric=metric, anyway=anyway, notes=notes)
 
 
-def compare_groups(groups: Sequence[Group], store: Store, *, metric: str, anyway: bool = False) -> Comparison:
+def compare_groups(
+    groups: Sequence[Group], store: Store, *, metric: str, anyway: bool = False, notes: Sequence[str] = ()
+) -> Comparison:
     """Compares two groups of runs or more.
 
     Args:
@@ -141,6 +147,7 @@ def compare_groups(groups: Sequence[Group], store: Store, *, metric: str, anyway
         store: that the runs are in.
         metric: `test/accuracy`, or `best/val_accuracy` of trials, which have no test part.
         anyway: also where the data differ.
+        notes: what is known already and to be borne in mind.
 
     Raises:
         UserError: the data differ.
@@ -156,7 +163,7 @@ def compare_groups(groups: Sequence[Group], store: Store, *, metric: str, anyway
         num_pairs=count,
         same_images=is_same,
         test_part="" if is_study else _test_part(groups, is_same=is_same),
-        notes=tuple(_notes(groups, is_same=is_same, is_study=is_study)),
+        notes=(*notes, *_notes(groups, is_same=is_same, is_study=is_study)),
         store=store,
     )
 
@@ -203,11 +210,8 @@ def _pairs(groups: Sequence[Group], metric: str, *, is_same: bool) -> tuple[list
     shown = every if len(groups) <= _ALL_PAIRS else [pair for pair in every if pair[0] == 0]
     correct = [group.share_correct() for group in groups] if is_same else []
     differences = [welch(groups[one].values(metric), groups[other].values(metric)) for one, other in every]
-    images = {
-        (one, other): paired(correct[one], correct[other], comparisons=len(shown))
-        for one, other in shown
-        if is_same
-    }
+    found_images = paired([(correct[one], correct[other]) for one, other in shown]) if is_same else []
+    images = dict(zip(shown, found_images, strict=False))
     single = {pair for pair in every if is_same and all(len(groups[index].runs) == 1 for index in pair)}
     p_values = [
         _mcnemar(correct[pair[0]], correct[pair[1]]) if pair in single else found.p
@@ -216,6 +220,7 @@ def _pairs(groups: Sequence[Group], metric: str, *, is_same: bool) -> tuple[list
     known = [p for p in p_values if p is not None]
     by_rank = iter(corrected(known))
     adjusted = [None if p is None else next(by_rank) for p in p_values]
+    are_shown = set(shown)
     pairs = [
         Pair(
             groups[one],
@@ -226,7 +231,7 @@ def _pairs(groups: Sequence[Group], metric: str, *, is_same: bool) -> tuple[list
             adjusted[place],
         )
         for place, (one, other) in enumerate(every)
-        if (one, other) in set(shown)
+        if (one, other) in are_shown
     ]
     return pairs, len(known)
 
@@ -253,6 +258,10 @@ def _test_part(groups: Sequence[Group], *, is_same: bool) -> str:
 def _notes(groups: Sequence[Group], *, is_same: bool, is_study: bool) -> list[str]:
     notes = []
     for group in groups:
+        if group.copies:
+            notes.append(
+                f"of {group.label} runs of equal settings and seed count once; left out: {few(group.copies)}"
+            )
         if group.differs_in:
             listed = ", ".join(group.differs_in[:6])
             notes.append(

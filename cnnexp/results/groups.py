@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnexp.errors import TrackingError, UnknownNameError, UserError
 from cnnexp.experiment.seeds_record import SEEDS_KIND, TEST_ACCURACY
-from cnnexp.results.recorded import Recorded, find_recorded
+from cnnexp.results.recorded import REPRODUCES, Recorded, find_recorded
 from cnnexp.tracking.rows import children_of, rows_where
 from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import PARENT, Store
@@ -18,8 +18,10 @@ from cnnexp.tracking.store import PARENT, Store
 VAL_ACCURACY = "best/val_accuracy"
 SEED = "seed"
 _MEASURED = ("num_parameters", "macs", "num_trainable_parameters")  # params that are no settings
+_NO_MATTER = ("run_name", "figures", "log_model", *_MEASURED)  # to what is trained
 _WITHOUT_TEST = ("sweep", "race", "bench", "comparison", "experiment")
 _NOTHING = "–"
+_LISTED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,12 @@ class Group:
     Attributes:
         label: what tables call it.
         runs: one or more; those of a group by seeds differ in the seed alone.
+        copies: labels of runs that were left out, for one of equal settings and seed is among the runs.
     """
 
     label: str
     runs: tuple[Recorded, ...]
+    copies: tuple[str, ...] = ()
 
     def values(self, metric: str) -> list[float]:
         """Returns a metric of each run that has it."""
@@ -112,13 +116,31 @@ def groups_of_study(store: Store, study: str) -> list[Group]:
     return [Group(f"trial {row.tags['trial_number']}", (Recorded(store, row),)) for row in done]
 
 
+def first_trainings(groups: Iterable[Group]) -> tuple[list[Group], list[str]]:
+    """Returns the groups without runs that `cnnexp reproduce` made, and a note of those that are left out.
+
+    Raises:
+        UserError: there is nothing else.
+    """
+    groups = list(groups)
+    kept = [group for group in groups if not any(REPRODUCES in one.row.tags for one in group.runs)]
+    if not kept:
+        raise UserError("all of these runs were made by `cnnexp reproduce`; compare those that they repeat.")
+    left_out = [group.label for group in groups if group not in kept]
+    if not left_out:
+        return kept, []
+    return kept, [f"left out as copies that `cnnexp reproduce` made: {few(left_out)}"]
+
+
 def grouped_by(groups: Iterable[Group], name: str) -> list[Group]:
     """Returns runs of equal value of a setting as one group each, in order of the values.
+
+    A run counts once, however often it was named, and so do runs of equal settings and seed.
 
     Raises:
         UnknownNameError: no run has that setting.
     """
-    runs = [one for group in groups for one in group.runs]
+    runs = list({one.run_id: one for group in groups for one in group.runs}.values())
     known = {param for one in runs for param in one.row.params if param not in ("run_name", *_MEASURED)}
     asked = name.replace("-", "_")
     asked = asked if asked in known else f"model.{asked}" if f"model.{asked}" in known else asked
@@ -127,9 +149,9 @@ def grouped_by(groups: Iterable[Group], name: str) -> list[Group]:
     values = _sorted({value_of(one.row, asked) for one in runs})
     short = asked.removeprefix("model.")
     return [
-        Group(
+        _without_copies(
             value if asked == "model" else f"{short}={value}",
-            tuple(one for one in runs if value_of(one.row, asked) == value),
+            [one for one in runs if value_of(one.row, asked) == value],
         )
         for value in values
     ]
@@ -138,6 +160,23 @@ def grouped_by(groups: Iterable[Group], name: str) -> list[Group]:
 def value_of(row: RunRow, name: str) -> str:
     """Returns a setting as text; a dash where the run does not have it."""
     return row.params.get(name, _NOTHING)
+
+
+def _without_copies(label: str, runs: Sequence[Recorded]) -> Group:
+    """The same settings with the same seed train the same network: it is no second seed."""
+    kept: dict[frozenset[tuple[str, str]], Recorded] = {}
+    copies = []
+    for one in runs:
+        what = frozenset((name, value) for name, value in one.row.params.items() if name not in _NO_MATTER)
+        if kept.setdefault(what, one) is not one:
+            copies.append(one.label)
+    return Group(label, tuple(kept.values()), tuple(copies))
+
+
+def few(labels: Sequence[str]) -> str:
+    """Returns the first labels, and how many more there are."""
+    more = f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""
+    return ", ".join(labels[:_LISTED]) + more
 
 
 def _group_of(store: Store, found: Recorded) -> Group:

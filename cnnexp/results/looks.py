@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from cnnexp.data.given import WHOLE
-from cnnexp.results.recorded import Recorded
+from cnnexp.results.recorded import REPRODUCES, Recorded
 from cnnexp.tracking.rows import rows_where
 from cnnexp.tracking.search import RunRow
 
 KIND = "evaluation"
 EVALUATES = "evaluates"  # tag: the id of the run whose model it is
 DIGEST, PART = "evaluated_digest", "part"  # tags of an evaluation: of which images
-REPRODUCES = "reproduces"  # tag: the id of the run that is trained again, which tests its model again
 LOOK = "look"  # tag: the number of the look; it is there before the first image is
 
 

@@ -15,8 +15,8 @@ from cnnexp.experiment.result import Result
 from cnnexp.experiment.run import run_experiment
 from cnnexp.plugins import load_plugin
 from cnnexp.results.circumstances import Change, device_here, find_changes
-from cnnexp.results.looks import LOOK, REPRODUCES, looks_before
-from cnnexp.results.recorded import Recorded, find_recorded
+from cnnexp.results.looks import LOOK, looks_before
+from cnnexp.results.recorded import REPRODUCES, Recorded, find_recorded
 from cnnexp.results.same import Comparison, Difference, compare_runs
 from cnnexp.settings import Settings
 from cnnexp.tracking.run import Run

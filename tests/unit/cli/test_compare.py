@@ -57,7 +57,9 @@ def test_seeds_are_compared_written_drawn_and_logged(ready_store: str) -> None:
     with pytest.raises(UserError, match="has pictures already"):
         compare("mlp", "lenet", "--figures", "drawn")
     compare("mlp", "lenet", "-o", "t.md", "--force")
+    store.client.set_tag(cnnexp.train(run_name="copy", experiment="e", **TINY).run_id, "reproduces", "0" * 32)
     grouped = cnnexp.compare(experiment="e", group_by="model")
+    assert any("`cnnexp reproduce` made: copy" in note for note in grouped.notes)
     assert [len(group.runs) for group in grouped.groups] == [2, 2]
 
 

@@ -23,6 +23,7 @@ def made_run(
     images: int = 400,
     seed: int = 0,
     digest: str = "sha256:aa",
+    tags: Mapping[str, str] | None = None,
     params: Mapping[str, object] | None = None,
     **settings: Any,
 ) -> Recorded:
@@ -33,6 +34,7 @@ def made_run(
         images: in the test part.
         seed: its param.
         digest: of its data.
+        tags: further ones.
         params: further ones.
         **settings: likewise.
     """
@@ -42,7 +44,7 @@ def made_run(
     predicted[list(wrong)] ^= 1
     accuracy = float((predicted == labels).mean())
     row = RunRow(
-        run_id=f"{abs(hash((tuple(wrong), seed, digest, tuple(params)))):032x}"[:32],
+        run_id=f"{abs(hash((tuple(wrong), seed, digest, str(params)))):032x}"[:32],
         name=f"{params.get('model', 'run')}-{seed}",
         experiment="e",
         status="FINISHED",
@@ -52,7 +54,7 @@ def made_run(
         seconds=3.0,
         metrics={"test/accuracy": accuracy, "best/val_accuracy": accuracy, "test/loss": 1.0},
         params={"seed": str(seed), **{name: str(value) for name, value in params.items()}},
-        tags={"kind": "run"},
+        tags={"kind": "run", **(tags or {})},
     )
     recorded = Recorded(NO_STORE, row)
     data = DataFacts("made", digest, CLASSES, (1, 8, 8), {"test": images}, {}, (0.5,), (0.5,))

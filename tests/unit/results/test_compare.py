@@ -10,7 +10,7 @@ import pytest
 from cnnexp.errors import UnknownNameError, UserError
 from cnnexp.results.compare import Comparison, compare_groups
 from cnnexp.results.compare_tables import csv_of, latex_of, markdown_of, results_table, settings_table
-from cnnexp.results.groups import Group, grouped_by
+from cnnexp.results.groups import Group, first_trainings, grouped_by
 from tests.unit.results.made import NO_STORE, made_group, made_run
 
 TEST, VAL = "test/accuracy", "best/val_accuracy"
@@ -111,6 +111,32 @@ def test_runs_are_grouped_by_a_setting_and_other_differences_are_said() -> None:
     assert [note for note in by_seed.notes if "the runs of seed=1 differ also in lr, epochs" in note]
     with pytest.raises(UnknownNameError, match="did you mean 'epochs'"):
         grouped_by(alone, "epoch")
+
+
+def test_copies_of_a_run_are_no_further_seeds() -> None:
+    alone = [
+        Group(f"{model}-{seed}", (made_run(range(wrong + seed), seed=seed, model=model),))
+        for model, wrong in (("cnn", 20), ("mlp", 40))
+        for seed in (0, 1)
+    ]
+    parent = Group("cnn", tuple(one for group in alone[:2] for one in group.runs))
+    again = Group("mlp-0 again", (made_run(range(40), model="mlp", run_name="again", figures="none"),))
+    for given in ([parent, *alone], [*alone, again]):
+        assert [len(one.runs) for one in grouped_by(given, "model")] == [2, 2]
+    (note,) = compared(*grouped_by([*alone, again], "model")).notes
+    assert note == "of mlp runs of equal settings and seed count once; left out: mlp-0"
+
+
+def test_runs_made_by_reproduce_are_left_out_and_named() -> None:
+    run, copy = (
+        Group(name, (made_run(range(9), tags=tags),))
+        for name, tags in (("run", {}), ("run again", {"reproduces": "0" * 32}))
+    )
+    assert first_trainings([run]) == ([run], [])
+    kept, (note,) = first_trainings([run, copy])
+    assert (kept, note) == ([run], "left out as copies that `cnnexp reproduce` made: run again")
+    with pytest.raises(UserError, match="all of these runs were made by `cnnexp reproduce`"):
+        first_trainings([copy])
 
 
 def test_a_model_argument_is_grouped_by_without_its_prefix() -> None:
