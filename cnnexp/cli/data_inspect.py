@@ -11,7 +11,7 @@ import click
 from cnnexp.errors import UserError
 
 if TYPE_CHECKING:
-    from cnnexp.results.inspect import Inspection
+    from cnnexp.results.inspection.inspect import Inspection
 
 MANY_CLASSES = 30
 BOTH_ENDS = 10  # of many classes: the largest and the smallest
@@ -49,8 +49,8 @@ def inspect(
     """
     from cnnexp.cli.terminal import Terminal
     from cnnexp.plugins import load_plugin
-    from cnnexp.results.inspect import inspect_dataset
-    from cnnexp.results.inspect_text import sentences
+    from cnnexp.results.inspection.inspect import inspect_dataset
+    from cnnexp.results.inspection.text import sentences
     from cnnexp.settings import Given, resolve
 
     folder = _folder(output, force=force)
@@ -76,7 +76,7 @@ def _folder(output: str | None, *, force: bool) -> Path | None:
         UserError: it cannot be made, or holds what would be overwritten.
     """
     from cnnexp.cli.output import make_folder
-    from cnnexp.results.inspect_files import FIGURES, TABLES
+    from cnnexp.results.inspection.files import FIGURES, TABLES
 
     if output is None:
         return None
@@ -90,7 +90,7 @@ def _folder(output: str | None, *, force: bool) -> Path | None:
 
 def _print(found: Inspection, told: dict[str, str]) -> None:
     from cnnexp.cli.tables import print_table
-    from cnnexp.results.inspect_text import class_rows
+    from cnnexp.results.inspection.text import class_rows
 
     click.secho(found.name, bold=True)
     header, rows = class_rows(found)
@@ -107,7 +107,7 @@ def _print(found: Inspection, told: dict[str, str]) -> None:
 
 
 def _write(found: Inspection, told: dict[str, str], folder: Path) -> None:
-    from cnnexp.results.inspect_files import write_inspection
+    from cnnexp.results.inspection.files import write_inspection
 
     click.echo()
     try:

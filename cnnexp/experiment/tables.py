@@ -30,7 +30,7 @@ def markdown_table(
 ) -> str:
     """Returns a table in Markdown; columns are right-aligned but the first `names`, and those of `words`."""
     rule = ["---" if at < names or name in words else "---:" for at, name in enumerate(header)]
-    first, *others = ([_in_markdown(cell) for cell in line] for line in (header, *rows))
+    first, *others = ([in_markdown(cell) for cell in line] for line in (header, *rows))
     return "".join("| " + " | ".join(line) + " |\n" for line in (first, rule, *others))
 
 
@@ -55,5 +55,6 @@ def in_latex(text: str) -> str:
     return "".join(_ESCAPED.get(sign, sign) for sign in text)
 
 
-def _in_markdown(text: str) -> str:
-    return text.replace("\\", r"\\").replace("|", r"\|").replace("\n", " ")
+def in_markdown(text: str) -> str:
+    """Returns a text that a cell shows as it is."""
+    return text.replace("\\", r"\\").replace("|", r"\|").replace("\n", " ").replace("<", "&lt;")

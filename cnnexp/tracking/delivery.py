@@ -10,7 +10,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -200,12 +200,20 @@ def _read(file: Path) -> list[Operation]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError:  # none: the common case
         return []
-    return [json.loads(line) for line in lines if line.endswith("}")]  # a full disk leaves half a line
+    found: list[Operation] = []
+    for line in lines:
+        with suppress(json.JSONDecodeError):  # a full disk leaves half a line, which was told
+            found.append(json.loads(line))
+    return found
 
 
 def _append(file: Path, operation: Operation) -> None:
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(operation) + "\n")
+    """Adds a line; behind half a line it begins a new one."""
+    with file.open("a+b") as stream:
+        size = stream.tell()
+        stream.seek(max(0, size - 1))
+        torn = b"\n" if size and stream.read(1) != b"\n" else b""
+        stream.write(torn + json.dumps(operation).encode() + b"\n")
 
 
 def _write(file: Path, operations: list[Operation]) -> None:

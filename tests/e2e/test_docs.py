@@ -28,6 +28,7 @@ QUICKLY = {
     "tune": FEW_TRIALS,
     "conv race": ["--epochs", "1", "--threads", "1", "--algorithms", "im2col"],
     "sweep": [*QUICK, *A_FIFTH, "--seeds", "1", "--jobs", "1"],
+    "conv bench": ["--rounds", "1"],
     "show": ["--no-measure"],
     "data inspect": ["--no-labels", "--force"],
     "experiment": [

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnnexp.experiment.record import AGAIN, SETTINGS_FILE
+from cnnexp.experiment.record import AGAIN, MODEL_NAME, SETTINGS_FILE
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report.run_view import command_again, read_or_none
 from cnnexp.results.report.runs_view import best_first
@@ -17,15 +17,18 @@ from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import Store
 from cnnexp.training.checkpoint import BEST
 
-# Of the run itself everything but what only serves to go on with it: other checkpoints, the logged model.
-FOLDERS = ("environment/", "test/", "plots/", "network/", "data/", "study/", "experiment/")
-FILES = (SETTINGS_FILE, "epochs.csv", BEST)
+# Of the run itself everything but what only serves to go on with it: other checkpoints, the logged model,
+# what was not sent.
+LEFT_OUT = ("checkpoints/", f"{MODEL_NAME}/", "unsent")
 OF_CHILDREN = (
     SETTINGS_FILE,
     "epochs.csv",
     "test/confusion_matrix.csv",
     "test/per_class.csv",
     "test/predictions.csv",
+    "environment/command.txt",
+    "environment/machine.json",
+    "environment/packages.json",
 )
 
 
@@ -43,7 +46,7 @@ def write_bundle(path: Path, store: Store, subject: Subject, html: str) -> None:
         bundle.writestr("README.md", _readme(subject, rows))
         if recorded is not None:
             for name in files_of(store, recorded.run_id):
-                if name in FILES or name.startswith(FOLDERS):
+                if name == BEST or not name.startswith(LEFT_OUT):
                     bundle.write(recorded.file(name), name)
         best = best_first(rows)[:1]
         for row in rows:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from cnnexp.data.registry import DATASETS, ImageArrays, register_dataset
-from cnnexp.results.inspect import Inspection, inspect_dataset
-from cnnexp.results.inspect_files import FIGURES, TABLES, write_inspection
-from cnnexp.results.inspect_text import class_rows, finding_rows, sentences
+from cnnexp.results.inspection.files import FIGURES, TABLES, write_inspection
+from cnnexp.results.inspection.inspect import Inspection, inspect_dataset
+from cnnexp.results.inspection.text import class_rows, finding_rows, sentences
 from cnnexp.settings import DataSettings
 
 CLASSES = ("bus", "car")

@@ -183,6 +183,19 @@ def test_resumed_run_sends_what_its_past_could_not_but_not_its_end(
     assert not (run.folder / "unsent.jsonl").exists()
 
 
+def test_what_is_kept_behind_a_torn_line_is_not_lost(
+    client: FakeClient, run: Run, problems: list[str]
+) -> None:
+    client.fault = AWAY
+    run.log_epoch(1, {"loss": 0.5})
+    with (run.folder / "unsent.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write('{"kind": "batch", "met')  # the disk was full
+    run.log_epoch(2, {"loss": 0.4})
+    client.fault = None
+    opened(client, run.folder, problems).take_up({})
+    assert client.taken[:3] == ["RUNNING", "loss@1", "loss@2"]
+
+
 def test_file_that_is_rewritten_while_the_store_is_away_is_sent_once(client: FakeClient, run: Run) -> None:
     client.fault = AWAY
     for epoch in range(3):

@@ -18,7 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cnnexp.data.reading import Labels
-from cnnexp.data.spectrum import Spectrum
+from cnnexp.results.inspection.spectrum import Spectrum
 
 SIDE = 8  # frequencies of each axis that are hashed
 MOST_BITS = 10  # of 63 that may differ

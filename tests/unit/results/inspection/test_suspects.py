@@ -7,10 +7,10 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from cnnexp.data import suspects
-from cnnexp.data.outlines import outlines
-from cnnexp.data.spectrum import spectrum
-from cnnexp.data.suspects import contradicted, suspected_labels
+from cnnexp.results.inspection import suspects
+from cnnexp.results.inspection.outlines import outlines
+from cnnexp.results.inspection.spectrum import spectrum
+from cnnexp.results.inspection.suspects import contradicted, suspected_labels
 
 
 def test_of_flipped_digits_most_are_found_and_most_that_are_found_are_flipped() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from cnnexp.experiment.tables import csv_table
 from cnnexp.figures.data import class_balance, image_pairs, image_sizes, mean_images, suspected_labels
-from cnnexp.results.inspect import Inspection
-from cnnexp.results.inspect_text import (
+from cnnexp.results.inspection.inspect import Inspection
+from cnnexp.results.inspection.text import (
     FINDINGS_HEADER,
     class_rows,
-    csv_of,
     differs,
     finding_rows,
     summary_of,
@@ -36,8 +36,8 @@ def write_inspection(found: Inspection, told: dict[str, str], folder: Path) -> I
         (folder / name).unlink(missing_ok=True)
     tables = (
         summary_of(found, told),
-        csv_of(*class_rows(found)),
-        csv_of(FINDINGS_HEADER, finding_rows(found)),
+        csv_table(*class_rows(found)),
+        csv_table(FINDINGS_HEADER, finding_rows(found)),
     )
     for name, text in zip(TABLES, tables, strict=True):
         path = folder / name

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from cnnexp.data.dataset import BadImage
 from cnnexp.data.decode import Decoded
-from cnnexp.data.duplicates import NearPairs, exact_groups, near_pairs
 from cnnexp.data.load import decode_dataset
-from cnnexp.data.outlines import NUM_OUTLINES, Outlines, outlines
-from cnnexp.data.photo_files import PhotoFiles, photo_files
 from cnnexp.data.reading import Found, Labels, Pixels
-from cnnexp.data.spectrum import KEPT, Spectrum, grey, spectrum
-from cnnexp.data.suspects import Suspects, suspected_labels
 from cnnexp.progress import Progress, silent
+from cnnexp.results.inspection.duplicates import NearPairs, exact_groups, near_pairs
+from cnnexp.results.inspection.outlines import NUM_OUTLINES, Outlines, outlines
+from cnnexp.results.inspection.photo_files import PhotoFiles, photo_files
+from cnnexp.results.inspection.spectrum import KEPT, Spectrum, grey, spectrum
+from cnnexp.results.inspection.suspects import Suspects, suspected_labels
 from cnnexp.settings import DataSettings
 
 PARTS = ("train", "val", "test")

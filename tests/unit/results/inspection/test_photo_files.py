@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cnnexp.data.photo_files import photo_files
+from cnnexp.results.inspection.photo_files import photo_files
 
 
 def test_sizes_are_upright_and_formats_those_of_the_content(tmp_path: Path) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
 
-from cnnexp.data.duplicates import LEAST_SIMILARITY, MOST_BITS, MOST_PAIRS, num_groups
-from cnnexp.data.photo_files import PhotoFiles
-from cnnexp.data.suspects import FOLDS
-from cnnexp.results.inspect import Inspection
+from cnnexp.experiment.tables import in_markdown, markdown_table
+from cnnexp.results.inspection.duplicates import LEAST_SIMILARITY, MOST_BITS, MOST_PAIRS, num_groups
+from cnnexp.results.inspection.inspect import Inspection
+from cnnexp.results.inspection.photo_files import PhotoFiles
+from cnnexp.results.inspection.suspects import FOLDS
 
 Row = tuple[str, ...]
 FINDINGS_HEADER: Row = (
@@ -76,26 +75,11 @@ def finding_rows(found: Inspection) -> Iterator[Row]:
             )
 
 
-def csv_of(header: Row, rows: Iterator[Row] | Sequence[Row]) -> str:
-    """Returns a table as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def markdown_of(header: Row, rows: Sequence[Row]) -> str:
-    """Returns a table in Markdown."""
-    lines = [[_in_markdown(cell) for cell in line] for line in (header, *rows)]
-    return "".join("| " + " | ".join(line) + " |\n" for line in (lines[0], ["---"] * len(header), *lines[1:]))
-
-
 def summary_of(found: Inspection, told: dict[str, str]) -> str:
     """Returns the inspection as a page in Markdown: the sentences, the classes, the first of each finding."""
-    lines = [f"# {_in_markdown(found.name)}", ""]
-    lines += [f"- **{name}**: {_in_markdown(text)}" for name, text in told.items()]
-    lines += ["", markdown_of(*class_rows(found))]
+    lines = [f"# {in_markdown(found.name)}", ""]
+    lines += [f"- **{name}**: {in_markdown(text)}" for name, text in told.items()]
+    lines += ["", markdown_table(*class_rows(found))]
     kinds: dict[str, list[Row]] = {}
     for row in finding_rows(found):
         kinds.setdefault(row[0], []).append(row)
@@ -104,7 +88,9 @@ def summary_of(found: Inspection, told: dict[str, str]) -> str:
         lines += [
             f"## {kind}{more}",
             "",
-            markdown_of(FINDINGS_HEADER[1:], [row[1:] for row in rows[:LISTED]]),
+            markdown_table(
+                FINDINGS_HEADER[1:], [row[1:] for row in rows[:LISTED]], names=len(FINDINGS_HEADER) - 1
+            ),
         ]
     return "\n".join(lines)
 
@@ -247,7 +233,3 @@ def _counted(counts: Counter[str]) -> str:
 
 def _size(found: Inspection) -> str:
     return f"{found.decoded.frame.width}×{found.decoded.frame.height}"
-
-
-def _in_markdown(text: str) -> str:
-    return text.replace("\\", r"\\").replace("|", r"\|").replace("\n", " ").replace("<", "&lt;")

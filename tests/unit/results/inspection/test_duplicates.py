@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from cnnexp.data import duplicates
-from cnnexp.data.duplicates import NearPairs, exact_groups, near_pairs, num_groups
 from cnnexp.data.reading import Pixels
-from cnnexp.data.spectrum import grey, spectrum
+from cnnexp.results.inspection import duplicates
+from cnnexp.results.inspection.duplicates import NearPairs, exact_groups, near_pairs, num_groups
+from cnnexp.results.inspection.spectrum import grey, spectrum
 from tests.unit.data.made import pixels
 
 SIDE = 64
