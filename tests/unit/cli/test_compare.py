@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import cnnexp
 from cnnexp.cli import cli
 from cnnexp.errors import UserError
+from cnnexp.results.groups import is_search
 from cnnexp.tracking.rows import rows_where
 from cnnexp.tracking.store import Store, open_store
 from cnnexp.training.events import Outcome, Status
@@ -91,6 +92,9 @@ def test_trials_are_compared_by_validation_accuracy(ready_store: str) -> None:
     said = compare("--study", "st")
     assert "validation accuracy 50.0 %" in said
     assert "evaluated once" not in said
+    assert cnnexp.compare(study="st").is_searched
+    made_run(store, "sw", kind="sweep", study="sw")
+    assert not is_search(store, "sw")
     with pytest.raises(UserError, match="is a trial of study 'st', which has no test predictions"):
         compare("0", "1")
 
