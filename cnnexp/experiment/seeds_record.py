@@ -40,6 +40,10 @@ MEASURES = {  # metric to how a table calls it
 }
 CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 _SHARES = ("test/accuracy", "test/macro_f1", "best/val_accuracy")  # in [0, 1]
+_ABOUT_ENDS = (  # the names are those of single runs, whose intervals are of another kind
+    f" Its ends are the metrics `{TEST_ACCURACY}_low` and `{TEST_ACCURACY}_high`: here over seeds, in each "
+    "seed's own run over test images."
+)
 HEADER = ("seed", "epoch", *MEASURES.values(), "seconds", "run")
 Curves = dict[str, list[NDArray[np.float64]]]
 
@@ -147,7 +151,7 @@ def record_seeds(run: Run, result: SeedsResult, store: Store, *, draws: bool) ->
     found = sentence_of(result)
     lines_of_text = [
         f"**{result.title}** with {result.asked} seeds: {result.outcome.reason}.",
-        *(["", f"Found: {found}; a t interval of the mean."] if found else []),
+        *(["", f"Found: {found}; a t interval of the mean.{_ABOUT_ENDS}"] if found else []),
         *("", table),
         f"Repeat it: save `{SETTINGS_FILE}` from the artifacts, then `{_command(result.asked)}`.",
     ]

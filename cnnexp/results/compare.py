@@ -25,6 +25,7 @@ from cnnexp.results.groups import (
     groups_of_experiment,
     groups_of_runs,
     groups_of_study,
+    is_search,
 )
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.statistics import Paired, Shares, corrected, mcnemar, paired
@@ -74,6 +75,7 @@ class Comparison:
         test_part: which images, and how many times they were looked at; empty for a study.
         notes: what to bear in mind.
         store: that the runs are in.
+        is_searched: the runs are trials that a sampler chose: nothing is tested.
     """
 
     groups: tuple[Group, ...]
@@ -84,6 +86,7 @@ class Comparison:
     test_part: str
     notes: tuple[str, ...]
     store: Store
+    is_searched: bool = False
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -134,11 +137,18 @@ def compare(
     if len(groups) < 2:  # noqa: PLR2004
         raise UserError(f"only {groups[0].label!r} is there; a comparison needs two or more.")
     metric = TEST_ACCURACY if study is None else VAL_ACCURACY
-    return compare_groups(groups, store, metric=metric, anyway=anyway, notes=notes)
+    is_searched = study is not None and is_search(store, study)
+    return compare_groups(groups, store, metric=metric, is_searched=is_searched, anyway=anyway, notes=notes)
 
 
 def compare_groups(
-    groups: Sequence[Group], store: Store, *, metric: str, anyway: bool = False, notes: Sequence[str] = ()
+    groups: Sequence[Group],
+    store: Store,
+    *,
+    metric: str,
+    is_searched: bool = False,
+    anyway: bool = False,
+    notes: Sequence[str] = (),
 ) -> Comparison:
     """Compares two groups of runs or more.
 
@@ -146,6 +156,7 @@ def compare_groups(
         groups: in any order.
         store: that the runs are in.
         metric: `test/accuracy`, or `best/val_accuracy` of trials, which have no test part.
+        is_searched: a sampler chose the runs: they are no independent draws, and nothing is tested.
         anyway: also where the data differ.
         notes: what is known already and to be borne in mind.
 
@@ -155,7 +166,7 @@ def compare_groups(
     is_study = metric != TEST_ACCURACY
     groups = sorted(groups, key=lambda group: -fmean(group.values(metric)))
     is_same = not is_study and same_images(groups, anyway=anyway)
-    pairs, count = _pairs(groups, metric, is_same=is_same)
+    pairs, count = _pairs(groups, metric, is_same=is_same, is_searched=is_searched)
     return Comparison(
         groups=tuple(groups),
         metric=metric,
@@ -165,6 +176,7 @@ def compare_groups(
         test_part="" if is_study else _test_part(groups, is_same=is_same),
         notes=(*notes, *_notes(groups, is_same=is_same, is_study=is_study)),
         store=store,
+        is_searched=is_searched,
     )
 
 
@@ -204,12 +216,18 @@ def _name_of(run: Recorded) -> str:
     return run.row.params.get("dataset", run.data.name)
 
 
-def _pairs(groups: Sequence[Group], metric: str, *, is_same: bool) -> tuple[list[Pair], int]:
+def _pairs(
+    groups: Sequence[Group], metric: str, *, is_same: bool, is_searched: bool
+) -> tuple[list[Pair], int]:
     """Returns the pairs to show, their p corrected for all pairs that there are."""
     every = list(itertools.combinations(range(len(groups)), 2))
     shown = every if len(groups) <= _ALL_PAIRS else [pair for pair in every if pair[0] == 0]
     correct = [group.share_correct() for group in groups] if is_same else []
-    differences = [welch(groups[one].values(metric), groups[other].values(metric)) for one, other in every]
+    values = [group.values(metric) for group in groups]
+    differences = [
+        Difference(fmean(first) - fmean(second)) if is_searched else welch(first, second)
+        for first, second in itertools.combinations(values, 2)
+    ]
     found_images = paired([(correct[one], correct[other]) for one, other in shown]) if is_same else []
     images = dict(zip(shown, found_images, strict=False))
     single = {pair for pair in every if is_same and all(len(groups[index].runs) == 1 for index in pair)}

@@ -47,17 +47,22 @@ def _accuracy(comparison: Comparison) -> Figure:
     from cnnexp.figures.compare import accuracy_dots
 
     metric = comparison.metric
-    several = any(len(group.runs) > 1 for group in comparison.groups)
-    about = "dot: a run; line: 95 % interval of the mean over runs"
-    if not several:
-        about = "dot: a run; line: its 95 % interval over test images"
+    intervals = [interval_of(group, comparison) for group in comparison.groups]
     return accuracy_dots(
         {group.label: group.values(metric) for group in comparison.groups},
-        [interval_of(group, metric) for group in comparison.groups],
+        [None if one is None else one[:2] for one in intervals],
         measure="Test accuracy" if metric == TEST_ACCURACY else "Validation accuracy",
-        about=about,
+        about=about_intervals({one[2] for one in intervals if one is not None}),
         title=_headline(comparison),
     )
+
+
+def about_intervals(over: set[str]) -> str:
+    """Says what dots and lines are; the intervals may be of two kinds in one figure."""
+    several = " or ".join(sorted(over - {"images"}))
+    kinds = [f"of a mean over {several}"] if several else []
+    kinds += ["of a single run over test images"] if "images" in over else []
+    return f"dot: a run; line: 95 % interval {', '.join(kinds)}" if kinds else "dot: a run"
 
 
 def _curves(comparison: Comparison) -> Figure | None:

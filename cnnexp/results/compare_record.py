@@ -10,6 +10,7 @@ from cnnexp.experiment.run import closed_truthfully
 from cnnexp.results.compare import Comparison
 from cnnexp.results.compare_tables import csv_of, latex_of, markdown_of
 from cnnexp.results.verdict import label_of
+from cnnexp.tracking.rows import experiment_of
 from cnnexp.tracking.run import Run
 from cnnexp.training.events import Outcome, Status
 
@@ -20,7 +21,7 @@ KIND = "comparison"
 
 
 def log_comparison(comparison: Comparison, figures: Mapping[str, Figure]) -> Run:
-    """Logs a comparison beside the first of its runs; those stay as they are.
+    """Logs a comparison beside the first of its runs; those and their experiment stay as they are.
 
     Raises:
         TrackingError: the store does not take it.
@@ -28,7 +29,7 @@ def log_comparison(comparison: Comparison, figures: Mapping[str, Figure]) -> Run
     store, leader = comparison.store, comparison.groups[0].runs[0]
     ids = [one.run_id for group in comparison.groups for one in group.runs]
     run = store.create_run(
-        store.experiment_id(leader.row.experiment),
+        experiment_of(store, leader.run_id),
         run_name=f"comparison-{time.strftime('%m%d-%H%M%S')}",
         tags={"kind": KIND, "compared": ",".join(ids)},
     )

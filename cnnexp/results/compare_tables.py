@@ -55,6 +55,7 @@ def results_table(comparison: Comparison) -> tuple[list[str], Rows]:
         "runs",
         *(name for name, _, _ in measures.values()),
         "95 % interval",
+        "interval over",
         "parameters",
         "seconds",
     ]
@@ -64,13 +65,15 @@ def results_table(comparison: Comparison) -> tuple[list[str], Rows]:
             (_spread(group, metric), factor, digits) for metric, (_, factor, digits) in measures.items()
         ]
         texts = [_NONE if one is None else one.text(factor, digits) for one, factor, digits in spreads]
+        interval = interval_of(group, comparison)
         times = [one.row.seconds for one in group.runs if one.row.seconds is not None]
         rows.append(
             [
                 group.label,
                 str(len(group.runs)),
                 *texts,
-                _interval(interval_of(group, comparison.metric)),
+                _interval(None if interval is None else interval[:2]),
+                _NONE if interval is None else interval[2],
                 _parameters(group),
                 spread_of(times).text(digits=0) if times else _NONE,
             ]
@@ -99,14 +102,19 @@ def pairs_table(comparison: Comparison) -> tuple[list[str], Rows]:
     return list(PAIR_HEADER), rows
 
 
-def interval_of(group: Group, metric: str) -> tuple[float, float] | None:
-    """Returns the 95 % interval of a group's accuracy: over seeds, or of a single run over test images."""
-    spread = _spread(group, metric)
+def interval_of(group: Group, comparison: Comparison) -> tuple[float, float, str] | None:
+    """Returns a group's 95 % interval and what it is over; None where there is none.
+
+    Over `seeds` it is that of their mean (`runs` where they differ in more); over `images`, the test images,
+    that of a single run.
+    """
+    metric = comparison.metric
+    spread = None if comparison.is_searched else _spread(group, metric)
     if spread is not None and spread.interval is not None:
-        return spread.interval
+        return (*spread.interval, "runs" if group.differs_in else "seeds")
     metrics = group.runs[0].row.metrics
     low, high = metrics.get(f"{metric}_low"), metrics.get(f"{metric}_high")
-    return None if low is None or high is None else (low, high)
+    return None if len(group.runs) > 1 or low is None or high is None else (low, high, "images")
 
 
 def csv_of(comparison: Comparison) -> str:
@@ -116,16 +124,19 @@ def csv_of(comparison: Comparison) -> str:
         name = metric.replace("/", "_")
         header += [f"{name}_mean", f"{name}_sd"]
     name = comparison.metric.replace("/", "_")
-    header += [f"{name}_low", f"{name}_high", "parameters", "run_ids"]
+    header += [f"{name}_low", f"{name}_high", f"{name}_interval_over", "parameters", "run_ids"]
     rows = []
     for group in comparison.groups:
         spreads = [_spread(group, metric) for metric in _MEASURES]
         numbers = [part for one in spreads for part in ((one.mean, one.sd) if one else (None, None))]
-        ends = interval_of(group, comparison.metric) or (None, None)
-        cells = ["" if one is None else f"{one:.6g}" for one in (*numbers, *ends)]
+        low, high, over = interval_of(group, comparison) or (None, None, "")
+        cells = ["" if one is None else f"{one:.6g}" for one in (*numbers, low, high)]
         ids = " ".join(one.run_id for one in group.runs)
         rows.append(
-            [group.label, len(group.runs), *cells, group.runs[0].row.params.get("num_parameters", ""), ids]
+            [
+                *(group.label, len(group.runs), *cells, over),
+                *(group.runs[0].row.params.get("num_parameters", ""), ids),
+            ]
         )
     return csv_table(header, rows)
 
@@ -136,7 +147,7 @@ def markdown_of(comparison: Comparison) -> str:
     lines += [f"- {note[:1].upper()}{note[1:]}." for note in comparison.notes]
     parts = [
         "\n".join(lines),
-        RULE,
+        RULE if any(pair.p is not None for pair in comparison.pairs) else "",
         comparison.test_part,
         "## Results",
         markdown_table(*results_table(comparison)),

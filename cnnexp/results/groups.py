@@ -100,15 +100,21 @@ def groups_of_experiment(store: Store, experiment: str) -> list[Group]:
     return _with_own_labels([_group_of(store, Recorded(store, row)) for row in alone])
 
 
+def is_search(store: Store, study: str) -> bool:
+    """Tells whether a sampler chose the trials of a study: those of a sweep are every combination."""
+    rows = rows_where(store, f"{_of_study(study)} and tags.kind != 'trial'")
+    kinds = {row.tags.get("kind") for row in rows}
+    return kinds & {"study", "sweep"} != {"sweep"}
+
+
 def groups_of_study(store: Store, study: str) -> list[Group]:
     """Returns a group for each trial of a study or sweep that was trained to its end, best first.
 
     Raises:
         UserError: no such study, or no trial of it has ended.
     """
-    quote = '"' if "'" in study else "'"
     store.experiment_of_study(study)  # its message lists the studies
-    rows = rows_where(store, f"tags.study = {quote}{study}{quote} and tags.kind = 'trial'")
+    rows = rows_where(store, f"{_of_study(study)} and tags.kind = 'trial'")
     done = [row for row in rows if VAL_ACCURACY in row.metrics and row.tags.get("trial_state") == "COMPLETE"]
     if not done:
         raise UserError(f"study {study!r} has no trial that was trained to its end.")
@@ -177,6 +183,11 @@ def few(labels: Sequence[str]) -> str:
     """Returns the first labels, and how many more there are."""
     more = f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""
     return ", ".join(labels[:_LISTED]) + more
+
+
+def _of_study(study: str) -> str:
+    quote = '"' if "'" in study else "'"
+    return f"tags.study = {quote}{study}{quote}"
 
 
 def _group_of(store: Store, found: Recorded) -> Group:

@@ -17,7 +17,7 @@ from cnnexp.plugins import load_plugin
 from cnnexp.results.circumstances import Change, device_here, find_changes
 from cnnexp.results.looks import LOOK, looks_before
 from cnnexp.results.recorded import REPRODUCES, Recorded, find_recorded
-from cnnexp.results.same import Comparison, Difference, compare_runs
+from cnnexp.results.same import FirstDifference, Sameness, compare_runs
 from cnnexp.settings import Settings
 from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import open_store
@@ -47,7 +47,7 @@ class Reproduction:
     original_id: str
     original_name: str
     outcome: Outcome
-    comparison: Comparison
+    comparison: Sameness
     changes: tuple[Change, ...]
     reason: str
 
@@ -169,10 +169,10 @@ def _say(changes: Sequence[Change], then: Recorded, listener: Listener, *, anywa
         listener.note(f"not as it was, {change.kind}: {change.then_and_now}")
 
 
-def _compare(then: Recorded, now: Recorded, result: Result, *, epochs: int | None) -> Comparison:
+def _compare(then: Recorded, now: Recorded, result: Result, *, epochs: int | None) -> Sameness:
     done = len(result.history)
     if not done:
-        return Comparison()
+        return Sameness()
     if result.outcome.status is Status.INTERRUPTED:
         return compare_runs(then, now, epochs=done)
     return compare_runs(then, now, epochs=epochs)
@@ -229,7 +229,7 @@ def _loaded(dataset: ImageDataset) -> Load:
     return load
 
 
-def _reason(difference: Difference | None, changes: Sequence[Change], settings: Settings) -> str:
+def _reason(difference: FirstDifference | None, changes: Sequence[Change], settings: Settings) -> str:
     if difference is None:
         return ""
     if difference.what == "lr":

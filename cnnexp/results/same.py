@@ -18,7 +18,7 @@ NUMBERS = ("lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FirstDifference:
     """Where two runs part first.
 
     Attributes:
@@ -33,7 +33,7 @@ class Difference:
 
 
 @dataclass(slots=True)
-class Comparison:
+class Sameness:
     """What was compared, and the first difference.
 
     Attributes:
@@ -44,10 +44,10 @@ class Comparison:
 
     compared: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-    difference: Difference | None = None
+    difference: FirstDifference | None = None
 
 
-def compare_runs(then: Recorded, now: Recorded, *, epochs: int | None = None) -> Comparison:
+def compare_runs(then: Recorded, now: Recorded, *, epochs: int | None = None) -> Sameness:
     """Compares every number of every epoch, the test predictions and the weights.
 
     Args:
@@ -55,7 +55,7 @@ def compare_runs(then: Recorded, now: Recorded, *, epochs: int | None = None) ->
         now: the run that is to be the same.
         epochs: compare that many epochs and nothing else; None: all there is.
     """
-    found = Comparison()
+    found = Sameness()
     before, after = then.epochs[:epochs], now.epochs[:epochs]
     found.difference = _of_epochs(before, after)
     found.compared.append(f"{len(before)} epoch{'s' if len(before) > 1 else ''} of {len(NUMBERS)} numbers")
@@ -64,7 +64,9 @@ def compare_runs(then: Recorded, now: Recorded, *, epochs: int | None = None) ->
     return found
 
 
-def _of_epochs(then: Sequence[Mapping[str, float]], now: Sequence[Mapping[str, float]]) -> Difference | None:
+def _of_epochs(
+    then: Sequence[Mapping[str, float]], now: Sequence[Mapping[str, float]]
+) -> FirstDifference | None:
     for before, after in zip(then, now, strict=False):
         for name in NUMBERS:
             was, is_now = before[name], after[name]
@@ -72,13 +74,15 @@ def _of_epochs(then: Sequence[Mapping[str, float]], now: Sequence[Mapping[str, f
                 epoch = int(before["epoch"])
                 share = f", {abs(is_now - was) / abs(was):.2g} of it" if was else ""
                 sentence = f"epoch {epoch}, {name}: {was!r} then, {is_now!r} now ({is_now - was:+.3g}{share})"
-                return Difference(name, sentence, epoch)
+                return FirstDifference(name, sentence, epoch)
     if len(then) != len(now):
-        return Difference("epochs", f"{len(then)} epochs then, {len(now)} now; those of both are the same")
+        return FirstDifference(
+            "epochs", f"{len(then)} epochs then, {len(now)} now; those of both are the same"
+        )
     return None
 
 
-def _of_predictions(then: Recorded, now: Recorded, found: Comparison) -> Difference | None:
+def _of_predictions(then: Recorded, now: Recorded, found: Sameness) -> FirstDifference | None:
     try:
         before = then.predictions
     except TrackingError:
@@ -87,7 +91,7 @@ def _of_predictions(then: Recorded, now: Recorded, found: Comparison) -> Differe
     after = now.predictions
     found.compared.append(f"{len(before.labels):,} test predictions")
     if before.images.shape != after.images.shape:
-        return Difference(
+        return FirstDifference(
             "test predictions", f"{len(before.images)} test images then, {len(after.images)} now"
         )
     same = (
@@ -99,7 +103,7 @@ def _of_predictions(then: Recorded, now: Recorded, found: Comparison) -> Differe
     if same.all():
         return None
     row = int(np.argmin(same))
-    return Difference(
+    return FirstDifference(
         "test predictions",
         f"{int((~same).sum())} of {len(same):,} test predictions, the first of image {before.images[row]}: "
         f"class {before.predicted[row]} with probability {before.probability[row]} then, "
@@ -107,7 +111,7 @@ def _of_predictions(then: Recorded, now: Recorded, found: Comparison) -> Differe
     )
 
 
-def _of_weights(then: Recorded, now: Recorded, found: Comparison) -> Difference | None:
+def _of_weights(then: Recorded, now: Recorded, found: Sameness) -> FirstDifference | None:
     for name, words in ((BEST, "best weights"), (LAST, "last weights and optimizer state")):
         before, after = _digest(then, name), _digest(now, name)
         if before is None or after is None:
@@ -115,7 +119,7 @@ def _of_weights(then: Recorded, now: Recorded, found: Comparison) -> Difference 
             continue
         found.compared.append(f"the {words}")
         if before != after:
-            return Difference("weights", f"the {words} ({Path(name).name}): {before} then, {after} now")
+            return FirstDifference("weights", f"the {words} ({Path(name).name}): {before} then, {after} now")
     return None
 
 

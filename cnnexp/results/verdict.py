@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from cnnexp.experiment.seeds_record import TEST_ACCURACY
@@ -20,7 +21,8 @@ _MOST = 10
 
 def sentences_of(comparison: Comparison) -> tuple[str, ...]:
     """Returns a sentence per pair that is shown, and how p was corrected."""
-    if all(len(group.runs) == 1 for group in comparison.groups) and not comparison.num_pairs:
+    is_single = all(len(group.runs) == 1 for group in comparison.groups)
+    if not comparison.num_pairs and (is_single or comparison.is_searched):
         return (_untestable(comparison),)
     found = [sentence_of(pair, comparison.metric) for pair in comparison.pairs[:_MOST]]
     if len(comparison.pairs) > _MOST:
@@ -34,14 +36,21 @@ def sentences_of(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _untestable(comparison: Comparison) -> str:
-    """Says once, not of every pair, that single runs without common test images tell nothing."""
+    """Says once, not of every pair, that single runs without common images, or a search, tell nothing."""
     best, second = comparison.groups[:2]
-    what = _measure(comparison.metric)
+    accuracy = f"{_measure(comparison.metric)} {100 * fmean(best.values(comparison.metric)):.1f} %"
     points = 100 * comparison.pairs[0].over_runs.value
+    why = "each was trained once, and a seed may be lucky; several seeds of the best few would tell"
+    if any(len(group.runs) > 1 for group in comparison.groups):
+        accuracy = f"mean {accuracy}"
+        why = (
+            "trials of a search are not independent draws: its sampler chose them, and those that were "
+            "pruned are missing; a full sweep (`cnnexp sweep`) or `cnnexp train --seeds 5` of the best few "
+            "can tell"
+        )
     return (
-        f"This data cannot say which is best: {best.label} leads with {what} "
-        f"{100 * best.values(comparison.metric)[0]:.1f} %, {points:.1f} points ahead of {second.label}, but "
-        "each was trained once, and a seed may be lucky; several seeds of the best few would tell."
+        f"This data cannot say which is best: {best.label} leads with {accuracy}, {points:.1f} points ahead "
+        f"of {second.label}, but {why}."
     )
 
 

@@ -19,6 +19,16 @@ def read_row(store: Store, run_id: str) -> RunRow:
         return row_of(store.client.get_run(run_id), experiment_names(store.client))
 
 
+def experiment_of(store: Store, run_id: str) -> str:
+    """Returns the id of the experiment that a run is in; its saved views stay as they are.
+
+    Raises:
+        TrackingError: there is no such run, or the store is away.
+    """
+    with tracking_errors(f"run {run_id!r} cannot be read"):
+        return str(store.client.get_run(run_id).info.experiment_id)
+
+
 def rows_where(store: Store, condition: str, *, experiment: str | None = None) -> list[RunRow]:
     """Returns all runs that meet a condition, oldest first.
 

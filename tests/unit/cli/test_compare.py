@@ -11,8 +11,10 @@ from click.testing import CliRunner
 import cnnexp
 from cnnexp.cli import cli
 from cnnexp.errors import UserError
+from cnnexp.results.groups import is_search
 from cnnexp.tracking.rows import rows_where
 from cnnexp.tracking.store import Store, open_store
+from cnnexp.tracking.views import standard_views
 from cnnexp.training.events import Outcome, Status
 
 TINY: dict[str, Any] = {"epochs": 2, "fraction": 0.2, "figures": "none", "log_model": False, "threads": 1}
@@ -39,6 +41,8 @@ def test_seeds_are_compared_written_drawn_and_logged(ready_store: str) -> None:
     for model in ("mlp", "lenet"):
         cnnexp.train_seeds(2, model=model, run_name=model, experiment="e", **TINY)
     before = {row.run_id: (dict(row.tags), dict(row.metrics)) for row in rows_where(store, "")}
+    view, experiment = next(iter(standard_views())), store.experiment_id("e")
+    store.set_experiment_tag(experiment, view, "changed by hand")
     said = compare("mlp", "lenet", "-o", "t.md", "-o", "t.tex", "--figures", "drawn", "--log")
     for part in ("model.hidden", "over 2 and 2 seeds", "evaluated once by each of the 4 runs", "Welch"):
         assert part in said
@@ -50,6 +54,7 @@ def test_seeds_are_compared_written_drawn_and_logged(ready_store: str) -> None:
     assert set(logged.tags["compared"].split(",")) <= set(before)
     for name in ("table.csv", "table.tex", "comparison.json", "confusion.png"):
         assert store.fetch(logged.run_id, f"comparison/{name}").is_file()
+    assert store.client.get_experiment(experiment).tags[view] == "changed by hand"
     after = {row.run_id: (dict(row.tags), dict(row.metrics)) for row in rows_where(store, "")}
     assert all(after[run_id] == found for run_id, found in before.items())
     with pytest.raises(UserError, match=r"t\.md exists; give --force"):
@@ -91,6 +96,9 @@ def test_trials_are_compared_by_validation_accuracy(ready_store: str) -> None:
     said = compare("--study", "st")
     assert "validation accuracy 50.0 %" in said
     assert "evaluated once" not in said
+    assert cnnexp.compare(study="st").is_searched
+    made_run(store, "sw", kind="sweep", study="sw")
+    assert not is_search(store, "sw")
     with pytest.raises(UserError, match="is a trial of study 'st', which has no test predictions"):
         compare("0", "1")
 

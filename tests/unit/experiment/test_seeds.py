@@ -55,6 +55,7 @@ def test_the_parent_has_mean_spread_and_what_the_seeds_have_alike(ready_store: s
     settings = resolve(read_settings_file(store.fetch(result.run_id, "settings.yaml")))
     assert (settings.training.seed, settings.training.epochs) == (5, 2)
     assert "--seeds 3" in parent.tags["mlflow.note.content"]
+    assert "`test/accuracy_high`: here over seeds" in parent.tags["mlflow.note.content"]
     for name in ("plots/learning_curves.png", "seeds/table.csv", "seeds/table.md"):
         assert store.fetch(result.run_id, name).is_file()
     assert sentence_of(result).endswith("over 3 seeds)")

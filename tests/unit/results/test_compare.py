@@ -9,6 +9,7 @@ import pytest
 
 from cnnexp.errors import UnknownNameError, UserError
 from cnnexp.results.compare import Comparison, compare_groups
+from cnnexp.results.compare_figures import about_intervals
 from cnnexp.results.compare_tables import csv_of, latex_of, markdown_of, results_table, settings_table
 from cnnexp.results.groups import Group, first_trainings, grouped_by
 from tests.unit.results.made import NO_STORE, made_group, made_run
@@ -76,6 +77,33 @@ def test_single_trials_tell_nothing_in_one_sentence() -> None:
     (said,) = found.sentences
     assert "cannot say which is best: trial 0 leads with validation accuracy 100.0 %, 2.5 points" in said
     assert found.test_part == ""
+
+
+def test_trials_of_a_search_are_no_independent_draws_and_nothing_is_claimed() -> None:
+    groups = made_group("cnn", (10, 11, 12)), made_group("mlp", (80, 81, 82))
+    assert compared(*groups, metric=VAL).pairs[0].is_told  # a sweep's, which are every combination
+    found = compare_groups(groups, NO_STORE, metric=VAL, is_searched=True)
+    (said,) = found.sentences
+    assert "cannot say which is best: cnn leads with mean validation accuracy 97.2 %, 17.5 points" in said
+    assert "trials of a search are not independent draws" in said
+    assert found.pairs[0].p is None
+    header, (row, _) = results_table(found)
+    assert row[header.index("95 % interval")] == "–"
+
+
+def test_an_interval_says_whether_it_is_over_seeds_runs_or_images() -> None:
+    one = made_run([1], model="one")
+    one.row.metrics.update({"test/accuracy_low": 0.98, "test/accuracy_high": 0.999})  # type: ignore[attr-defined]
+    mixed = Group("mixed", (made_run([1], lr=1), made_run([1, 2], lr=2)))
+    found = compared(made_group("several", (1, 3)), Group("one", (one,)), mixed)
+    header, rows = results_table(found)
+    over = {row[0]: row[header.index("interval over")] for row in rows}
+    assert over == {"several": "seeds", "one": "images", "mixed": "runs"}
+    lines = csv.DictReader(io.StringIO(csv_of(found)))
+    assert {line["group"]: line["test_accuracy_interval_over"] for line in lines} == over
+    assert about_intervals({"seeds", "images"}) == (
+        "dot: a run; line: 95 % interval of a mean over seeds, of a single run over test images"
+    )
 
 
 def test_different_data_need_anyway_and_are_not_paired() -> None:
