@@ -159,7 +159,7 @@ def _resized(images: Pixels, frame: Frame) -> Pixels:
     if frame.fit == "pad":
         scale = min(goal[0] / height, goal[1] / width)
         inner = (max(1, round(height * scale)), max(1, round(width * scale)))
-    tensor = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
+    tensor = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float()
     smooth = F.interpolate(tensor, inner, mode="bilinear", antialias=True, align_corners=False)
     pixels: Pixels = smooth.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
     if inner == goal:

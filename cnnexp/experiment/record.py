@@ -269,8 +269,9 @@ def publish_checkpoints(run: Run) -> None:
             run.publish(name)
 
 
-def describe(assembly: Assembly, metrics: dict[str, float], reason: str) -> str:
-    """Returns the run's description, in Markdown."""
+def describe(assembly: Assembly, metrics: dict[str, float], reason: str, *, look: int = 1) -> str:
+    """Returns the run's description, in Markdown; `look` is the number of this look at the test part."""
+    times = "once" if look == 1 else f"for time {look}"
     settings, data = assembly.settings, assembly.dataset
     lines = [
         f"**{settings.network.model}** on **{assembly.dataset_name}** "
@@ -282,7 +283,7 @@ def describe(assembly: Assembly, metrics: dict[str, float], reason: str) -> str:
         lines += [
             f"Test accuracy **{metrics['test/accuracy']:.4f}** "
             f"(95 % interval {metrics['test/accuracy_low']:.4f} "
-            f"to {metrics['test/accuracy_high']:.4f}, {len(data.test):,} images), evaluated once with the "
+            f"to {metrics['test/accuracy_high']:.4f}, {len(data.test):,} images), evaluated {times} with the "
             f"weights of epoch {metrics['best/epoch']:.0f}.",
             "",
         ]

@@ -22,7 +22,7 @@ from cnnexp.experiment.resume import check_resumable
 from cnnexp.plugins import load_plugin
 from cnnexp.process import STARTED_BY
 from cnnexp.settings import Settings, TrackingSettings
-from cnnexp.tracking.run import Run
+from cnnexp.tracking.run import LOOK, Run
 from cnnexp.tracking.store import PARENT, Store, open_store
 from cnnexp.training.checkpoint import LAST, Progress, load_last
 from cnnexp.training.events import EpochReport, Outcome, Status
@@ -115,7 +115,9 @@ class Experiment:
     def conduct(self, *, resumed: bool, conclude: Conclude | None = None) -> Result:
         """Trains, evaluates, records, closes."""
         result = self.train_and_test(resumed=resumed)
-        self.run.set_description(record.describe(self.assembly, dict(result.metrics), result.outcome.reason))
+        self.run.set_description(
+            record.describe(self.assembly, dict(result.metrics), result.outcome.reason, look=self.run.look)
+        )
         if conclude is not None:
             conclude(self.run, result)
         self.run.finish(result.outcome)
@@ -161,6 +163,9 @@ class Experiment:
         )
 
     def _test(self, history: list[EpochReport], metrics: dict[str, float]) -> tuple[str | None, TestResult]:
+        if self.run.look > 1:
+            self.run.set_tags({LOOK: str(self.run.look)})
+            self.listener.note(f"the test part was evaluated before: this is look number {self.run.look}")
         test = record.evaluate_test(self.assembly, self.loop.stepper)
         metrics |= record.test_metrics(test)
         best_epoch = int(metrics["best/epoch"])

@@ -29,6 +29,7 @@ from cnnexp.results.groups import (
 )
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.statistics import Paired, Shares, corrected, mcnemar, paired
+from cnnexp.tracking.run import LOOK
 from cnnexp.tracking.store import Store, open_store
 
 SIGNIFICANT = 0.05
@@ -261,15 +262,17 @@ def _mcnemar(first: Shares, second: Shares) -> float:
 def _test_part(groups: Sequence[Group], *, is_same: bool) -> str:
     """Says which test images the numbers are of, and how many times those were looked at."""
     runs = [one for group in groups for one in group.runs]
+    again = [f"{one.label} {one.row.tags[LOOK]} times" for one in runs if LOOK in one.row.tags]
+    but = f" (but {', '.join(again)})" if again else ""
     if not is_same:
         return (
-            f"Each of the {len(runs)} runs evaluated its own test part once, when it ended; this comparison "
-            "evaluates nothing anew."
+            f"Each of the {len(runs)} runs evaluated its own test part once, when it ended{but}; this "
+            "comparison evaluates nothing anew."
         )
     digest, num_images = runs[0].data.digest[:15], len(runs[0].predictions.labels)
     return (
         f"Test part: {num_images:,} images of {_name_of(runs[0])} ({digest}), evaluated once by each of "
-        f"the {len(runs)} runs, when it ended; this comparison evaluates nothing anew."
+        f"the {len(runs)} runs, when it ended{but}; this comparison evaluates nothing anew."
     )
 
 

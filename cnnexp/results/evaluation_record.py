@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cnnexp.data.given import WHOLE
 from cnnexp.experiment.record import draw_predictions, record_environment, record_predictions
-from cnnexp.results.looks import DIGEST, EVALUATES, KIND, LOOK, PART
+from cnnexp.results.looks import DIGEST, EVALUATES, KIND, PART
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.subject import Subject
-from cnnexp.tracking.run import Run
+from cnnexp.tracking.run import LOOK, Run
 
 if TYPE_CHECKING:
     from cnnexp.results.evaluate import Evaluation

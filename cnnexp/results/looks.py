@@ -5,12 +5,12 @@ from __future__ import annotations
 from cnnexp.data.given import WHOLE
 from cnnexp.results.recorded import REPRODUCES, Recorded
 from cnnexp.tracking.rows import rows_where
+from cnnexp.tracking.run import LOOK
 from cnnexp.tracking.search import RunRow
 
 KIND = "evaluation"
 EVALUATES = "evaluates"  # tag: the id of the run whose model it is
 DIGEST, PART = "evaluated_digest", "part"  # tags of an evaluation: of which images
-LOOK = "look"  # tag: the number of the look; it is there before the first image is
 
 
 def looks_before(recorded: Recorded, *, digest: str, part: str, is_own: bool) -> int:
@@ -34,7 +34,8 @@ def looks_before(recorded: Recorded, *, digest: str, part: str, is_own: bool) ->
     if not is_tested:
         return len(earlier)
     again = _marked(recorded, f"tags.`{REPRODUCES}` = '{recorded.run_id}'")
-    return len(earlier) + len(again) + ("test/accuracy" in recorded.row.metrics)
+    own = int(recorded.row.tags.get(LOOK, "1")) if "test/accuracy" in recorded.row.metrics else 0
+    return len(earlier) + len(again) + own
 
 
 def _marked(recorded: Recorded, condition: str) -> list[RunRow]:

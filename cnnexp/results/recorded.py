@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnexp.errors import TrackingError
 from cnnexp.experiment.record import DATASET_FILE, EPOCHS_FILE, PREDICTIONS_FILE, SETTINGS_FILE, read_json
 from cnnexp.settings import Settings, read_settings_file, resolve
-from cnnexp.tracking.rows import read_row
+from cnnexp.tracking.rows import read_row, way_to_children
 from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import Store
 
@@ -96,7 +97,13 @@ class Recorded:
         Raises:
             TrackingError: it has no such file.
         """
-        return self.store.fetch(self.run_id, path)
+        try:
+            return self.store.fetch(self.run_id, path)
+        except TrackingError as error:
+            way = way_to_children(self.store, self.run_id)
+            if not way:
+                raise
+            raise TrackingError(f"run {self.label} ({self.run_id}) has no file {path}. {way}") from error
 
     @cached_property
     def settings(self) -> Settings:

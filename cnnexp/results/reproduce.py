@@ -15,11 +15,11 @@ from cnnexp.experiment.result import Result
 from cnnexp.experiment.run import run_experiment
 from cnnexp.plugins import load_plugin
 from cnnexp.results.circumstances import Change, device_here, find_changes
-from cnnexp.results.looks import LOOK, looks_before
+from cnnexp.results.looks import looks_before
 from cnnexp.results.recorded import REPRODUCES, Recorded, find_recorded
 from cnnexp.results.same import FirstDifference, Sameness, compare_runs
 from cnnexp.settings import Settings
-from cnnexp.tracking.run import Run
+from cnnexp.tracking.run import LOOK, Run
 from cnnexp.tracking.store import open_store
 from cnnexp.training.events import EpochReport, Outcome, Status
 from cnnexp.training.judges import Judge
@@ -146,7 +146,7 @@ def _tags(then: Recorded, dataset: ImageDataset) -> dict[str, str]:
     return tags
 
 
-def _found(then: Recorded, result: Result, comparison: Comparison, changes: Sequence[Change]) -> Reproduction:
+def _found(then: Recorded, result: Result, comparison: Sameness, changes: Sequence[Change]) -> Reproduction:
     return Reproduction(
         run_id=result.run_id,
         run_name=result.run_name,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cnnexp.errors import TrackingError
 from cnnexp.tracking.model_uri import OF_MODELS, Meant, logged_model
 from cnnexp.tracking.opening import tracking_errors
-from cnnexp.tracking.rows import read_row
+from cnnexp.tracking.rows import read_row, way_to_children
 from cnnexp.tracking.store import Store
 
 _NAME = re.compile(r"(?!m-)[^/:@'\"\s][^/:@'\"]*")  # another would not be found again by a URI
@@ -44,10 +44,10 @@ def uri_of_model(store: Store, meant: Meant) -> str:
     if model_id is not None:
         return f"{OF_MODELS}{model_id}"
     name = read_row(store, meant.run_id).name
-    raise TrackingError(
-        f"run {name} ({meant.run_id}) has no logged model; train it anew with --log-model true, or "
-        "use its weights with `cnnexp predict` and `cnnexp export`."
+    way = way_to_children(store, meant.run_id) or (
+        "Train it anew with --log-model true, or use its weights with `cnnexp predict` and `cnnexp export`."
     )
+    raise TrackingError(f"run {name} ({meant.run_id}) has no logged model. {way}")
 
 
 def register_model(store: Store, meant: Meant, name: str, *, alias: str | None) -> Registered:

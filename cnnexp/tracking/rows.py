@@ -7,6 +7,7 @@ from cnnexp.tracking.search import RunRow, all_where, experiment_names, row_of, 
 from cnnexp.tracking.store import PARENT, Store
 
 OLDEST = "attributes.start_time ASC"
+_NAMED = 8  # children that a sentence names
 
 
 def read_row(store: Store, run_id: str) -> RunRow:
@@ -46,6 +47,19 @@ def rows_where(store: Store, condition: str, *, experiment: str | None = None) -
         if experiment is not None and not ids:
             raise unknown_experiment(store.client, experiment)
         return [row_of(run, names) for run in all_where(store.client, ids, condition, [OLDEST])]
+
+
+def way_to_children(store: Store, run_id: str) -> str:
+    """Returns what to do where a run is the parent of those that are meant; empty where it has none.
+
+    Raises:
+        TrackingError: the store is away.
+    """
+    names = [row.name for row in children_of(store, run_id) if row.tags.get("kind") == "run"]
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"It is the parent of {len(names)} runs; name one of them: {', '.join(names[:_NAMED])}{more}."
 
 
 def children_of(store: Store, run_id: str) -> list[RunRow]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 DESCRIPTION = "mlflow.note.content"
 STATUS = "cnnexp.status"
 REASON = "cnnexp.reason"
+LOOK = "look"  # tag: how often the test part was looked at, where not once
 FINISHED = "cnnexp.finished"  # when it last ended as it should, in ms
 MODEL_FOLDER = "unsent-model-"  # a saved model waits here until the store has it
 _TAG_LIMIT = 5000  # characters of any tag's value that every MLflow store takes
@@ -91,6 +92,8 @@ class Run:
         self._run_folder = folder
         self._is_local = folder.is_local
         self._known_params = set(run.data.params)
+        # The number of its next look at the test part.
+        self.look: int = int(run.data.tags.get(LOOK, "1")) + 1 if "test/accuracy" in run.data.metrics else 1
         self._published: dict[str, int] = {}  # path: time of its last change, ns
         target = Target(run_id=self.id, experiment_id=self.experiment_id, folder=folder.path)
         self._delivery = Delivery(client, target, on_problem, hold=hold)

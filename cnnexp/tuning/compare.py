@@ -153,7 +153,7 @@ def finding_of(effect: Effect) -> str:
     if effect.is_told:
         mean = f"{100 * fmean(effect.by_value[effect.best]):.1f} %"
         return f"{name}: {best} is best with {mean}, {points} above {second}"
-    return f"{name}: differences are within the noise of the seeds; {best} is {points} ahead of {second}"
+    return f"{name}: {best} is {points} ahead of {second}, which these seeds cannot tell from chance"
 
 
 def sentence_of(effect: Effect) -> str:

@@ -149,7 +149,7 @@ def _effects_title(effects: Sequence[Effect]) -> str:
 
     told = [one for one in effects if one.is_told]
     if not told and any(one.interval for one in effects):
-        return "The seeds differ as much as the settings: no best value can be told from the second"
+        return "No best value can be told from the second by these seeds"
     most = max(told or effects, key=spread)
     hint = "" if told else "; one seed only hints"
     return (

@@ -141,6 +141,6 @@ def test_a_run_without_a_logged_model_is_told_what_to_do(ready_store: str) -> No
     for command in (["serve", "bare"], ["register", "bare", "name"]):
         result = CliRunner().invoke(cli, command)
         assert str(result.exception) == (
-            f"run bare ({run.id}) has no logged model; train it anew with --log-model true, or use its "
+            f"run bare ({run.id}) has no logged model. Train it anew with --log-model true, or use its "
             "weights with `cnnexp predict` and `cnnexp export`."
         )

@@ -60,7 +60,7 @@ def test_the_end_says_table_findings_rule_and_way_on(capsys: pytest.CaptureFixtu
     say_sweep(result_of(Status.COMPLETED, (0.5, 0.6), (0.7, 0.8)))
     told = capsys.readouterr().out
     assert "75.00 ± 7.07" in told
-    assert "within the noise of the seeds; 0.01 is 20.0 points ahead of 0.1" in told
+    assert "0.01 is 20.0 points ahead of 0.1, which these seeds cannot tell from chance" in told
     assert "Welch's 95 % t interval" in told
     assert "--resume" not in told
 

@@ -105,3 +105,27 @@ def test_a_run_without_weights_has_no_model(ready_store: str) -> None:
     recorded.file("checkpoints/best.safetensors").unlink()
     with pytest.raises(UserError, match="has no model"):
         rebuild(recorded)
+
+
+def test_a_parent_of_seeds_has_no_model_and_its_children_are_named(ready_store: str) -> None:
+    cnnexp.train_seeds(2, **{**QUICK, "epochs": 1}, log_model=False, run_name="many")
+    parent = find_recorded(open_store(ready_store), "many")
+    with pytest.raises(
+        TrackingError, match=r"run many .*parent of 2 runs; name one of them: many-seed0, many-"
+    ):
+        rebuild(parent)
+
+
+def test_a_run_that_goes_on_after_its_test_says_that_it_looks_again(ready_store: str) -> None:
+    first = cnnexp.train(**{**QUICK, "epochs": 1}, log_model=False)
+    said: list[str] = []
+
+    class Notes(cnnexp.Listener):
+        def note(self, sentence: str) -> None:
+            said.append(sentence)
+
+    cnnexp.train(resume=first.run_id, epochs=2, listener=Notes())
+    assert said == ["the test part was evaluated before: this is look number 2"]
+    again = find_recorded(open_store(ready_store), first.run_id)
+    assert again.row.tags["look"] == "2"
+    assert "evaluated for time 2 with the weights" in again.row.tags["mlflow.note.content"]

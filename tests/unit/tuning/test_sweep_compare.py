@@ -48,7 +48,7 @@ def test_differences_smaller_than_the_spread_of_seeds_are_noise() -> None:
     cells = [cell({"lr": 0.1}, 0.5, 0.7, 0.6), cell({"lr": 0.01}, 0.52, 0.72, 0.62)]
     effect = effect_of("lr", cells)
     assert not effect.is_told
-    assert "within the noise of the seeds; 0.01 is 2.0 points ahead of 0.1" in sentence_of(effect)
+    assert "0.01 is 2.0 points ahead of 0.1, which these seeds cannot tell from chance" in sentence_of(effect)
 
 
 def test_one_seed_cannot_tell() -> None:
