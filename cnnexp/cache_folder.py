@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 FOLDER_VARIABLE = "CNNEXP_CACHE_DIR"
+RUN_FILES = "runs"  # folder in it: files of runs that a server keeps
 
 
 def cache_folder() -> Path:

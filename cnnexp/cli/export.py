@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", metavar="FILE", help="File to write.  [default: the run's name in this folder]"
 )
-@click.option("--images", metavar="DIR", help="Images to check with.  [default: of the run's test part]")
+@click.option(
+    "--images", metavar="DIR", help="Images to check with.  [default: of the run's validation part]"
+)
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
 @click.option("--tracking-uri", help="MLflow store; else MLFLOW_TRACKING_URI, else mlflow.db in this folder.")
 def export(

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnexp.cache_folder import cache_folder
+from cnnexp.cache_folder import RUN_FILES, cache_folder
 from cnnexp.data.reading import Pixels
 from cnnexp.errors import UserError
 
@@ -81,9 +81,10 @@ def cache_info() -> CacheInfo:
 
 
 def clear_cache() -> int:
-    """Removes every entry and returns how many bytes that freed; who reads one can read on."""
-    freed = cache_info().num_bytes
-    for name in ("sets", "aliases"):  # not the locks: a process may hold one
+    """Removes all entries and files of runs; returns how many bytes that freed; who reads one can read on."""
+    of_runs = (file.stat().st_size for file in (cache_folder() / RUN_FILES).rglob("*") if file.is_file())
+    freed = cache_info().num_bytes + sum(of_runs)
+    for name in ("sets", "aliases", RUN_FILES):  # not the locks: a process may hold one
         shutil.rmtree(cache_folder() / name, ignore_errors=True)
     return freed
 

@@ -46,8 +46,11 @@ def resumed_settings(store: Store, run_id: str, given: Mapping[str, Given]) -> S
     return resolve(read_settings_file(path), given)
 
 
-def check_resumable(store: Store, run_id: str, assembly: Assembly) -> None:
-    """Fetches what a resumed run needs, and refuses what cannot go on; the run stays as it was.
+def check_resumable(store: Store, run_id: str, assembly: Assembly) -> dict[str, Path]:
+    """Fetches the checkpoints that a resumed run needs, and refuses what cannot go on; it stays as it was.
+
+    Returns:
+        Files by their paths in the run's folder.
 
     Raises:
         DataError: the images differ from those the run began with.
@@ -61,15 +64,17 @@ def check_resumable(store: Store, run_id: str, assembly: Assembly) -> None:
             f"the data of {dataset.name} have changed since the run began (digest {recorded} then, "
             f"{dataset.digest} now); bring the old data back, or start a new run without --resume."
         )
-    history = read_progress(store.fetch(run_id, LAST)).history
+    checkpoints = {LAST: store.fetch(run_id, LAST)}
+    history = read_progress(checkpoints[LAST]).history
     best = best_of(history)
     if best is not None and best.epoch != history[-1].epoch:  # else `last` holds the best weights too
-        store.fetch(run_id, BEST)
+        checkpoints[BEST] = store.fetch(run_id, BEST)
     is_finished = store.client.get_run(run_id).info.status == "FINISHED"
     if is_finished and len(history) >= training.epochs:
         raise UserError(
             f"run {run_id} is complete: it has all {len(history)} epochs; give more --epochs to go on."
         )
+    return checkpoints
 
 
 def best_weights(store: Store, run_id: str) -> tuple[Path, int]:

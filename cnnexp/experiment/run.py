@@ -78,13 +78,13 @@ def run_experiment(
         if closed:
             listener.note(f"closed {len(closed)} run(s) whose process had died: {', '.join(closed)}")
         assembly = assemble(settings, listener, load=load, resumes=resume is not None)
-        if resume is not None:
-            check_resumable(store, resume, assembly)
+        checkpoints = {} if resume is None else check_resumable(store, resume, assembly)
         if interrupt is None:
             interrupt = stack.enter_context(own)
         if run is None:
             run = _open_run(store, assembly, resume, listener, tags)
             stack.enter_context(closed_truthfully(run))
+            run.take_files(checkpoints)
         experiment = Experiment(store, run, assembly, listener, interrupt, judges)
         return experiment.conduct(resumed=resume is not None, conclude=conclude)
 

@@ -123,15 +123,12 @@ def evaluate(
     )
     compute = find_compute(recorded.settings.compute.model_copy(update={"device": device}))
     model_id = recorded.model_id or logged_model(recorded.store.client, recorded.run_id)
-    looks = looks_before(recorded, digest=subject.digest, part=subject.part_name, is_own=subject.is_own)
-    notes = (*subject.notes, *_look_note(subject, looks))
-    for note in notes:
-        listener.note(note)
+    looks = _looks_before(recorded, subject)
+    notes = _said((*subject.notes, *_look_note(subject, looks)), listener)
     opened = open_evaluation(recorded, subject, looks=looks + 1, on_problem=listener.note)
     with closed_truthfully(opened):
         record_inputs(opened, subject, model_id)
-        predict = _Predictor(recorded, rebuilt, compute)
-        found, bins, calibrated = _measure(predict, subject.part, own_val)
+        found, bins, calibrated = _measure(_Predictor(recorded, rebuilt, compute), subject.part, own_val)
         evaluation = Evaluation(
             run_id=opened.id,
             run_name=opened.name,
@@ -231,6 +228,16 @@ def _metrics(found: TestResult, bins: Reliability, calibrated: Calibrated | None
             "eval/loss_scaled": calibrated.loss,
         }
     return metrics
+
+
+def _said(notes: tuple[str, ...], listener: Listener) -> tuple[str, ...]:
+    for note in notes:
+        listener.note(note)
+    return notes
+
+
+def _looks_before(recorded: Recorded, subject: Subject) -> int:
+    return looks_before(recorded, digest=subject.digest, part=subject.part_name, is_own=subject.is_own)
 
 
 def _look_note(subject: Subject, before: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Images to try a classifier with, and what they are: own ones, some of the run's test part, or made up."""
+"""Images to try a classifier with, and what they are: own ones, or some of the run's validation part."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cnnexp.data.load import DEFAULT_DATA_DIR, load_dataset
+from cnnexp.data.load import DEFAULT_DATA_DIR
 from cnnexp.data.photo import BadPhotoError, read_photo
 from cnnexp.data.reading import Frame, Pixels
 from cnnexp.data.registry import DATASETS
 from cnnexp.errors import DataError, UserError
+from cnnexp.progress import silent
 from cnnexp.results.predict import find_images
 from cnnexp.results.recorded import Recorded
+from cnnexp.results.subject import load_own
 from cnnexp.settings.groups import DataSettings
 
 MOST = 100
-SEED = 0  # of made-up images
 
 
 def images_of_folder(folder: str, frame: Frame) -> tuple[Pixels, str]:
@@ -38,25 +39,27 @@ def images_of_folder(folder: str, frame: Frame) -> tuple[Pixels, str]:
 
 
 def images_of_run(recorded: Recorded) -> tuple[Pixels, str]:
-    """Returns up to 100 images, uint8 (N, C, H, W), and what they are.
+    """Returns up to 100 images of the run's validation part, uint8 (N, C, H, W), and what they are.
 
-    They are the first of the run's test part where its data set is on this machine (nothing is downloaded),
-    else random pixels.
+    Nothing is downloaded, and the test part is left alone: a check needs images, and no labels.
+
+    Raises:
+        DataError: the data set is not on this machine, or has changed.
     """
-    settings = recorded.settings.data
     try:
-        _check_is_here(settings)
-        test = load_dataset(settings).test
-        pixels = test.read(torch.arange(min(MOST, len(test)))).contiguous().numpy()
+        _check_is_here(recorded.settings.data)
+        val = load_own(recorded, None, silent).val
     except UserError as error:
-        shape = (MOST, *recorded.data.image)
-        made_up = np.random.default_rng(SEED).integers(0, 256, shape, dtype=np.uint8)
-        return made_up, f"{MOST} images of random pixels, for the run's own cannot be loaded ({error})"
-    return pixels, f"{len(pixels)} images of the run's test part"
+        raise DataError(
+            "give --images DIR, a folder of images to check the file with: those of the run's own data set "
+            f"cannot be had. {error}"
+        ) from error
+    pixels = val.read(torch.arange(min(MOST, len(val)))).contiguous().numpy()
+    return pixels, f"{len(pixels)} images of the run's validation part"
 
 
 def _check_is_here(settings: DataSettings) -> None:
     name, _, path = settings.dataset.partition(":")
     data_dir = Path(settings.data_dir or DEFAULT_DATA_DIR).expanduser()
     if not path and DATASETS.get(name).locate(data_dir) is None:
-        raise DataError(f"data set {name} is not on this machine")
+        raise DataError(f"data set {name} is not on this machine.")

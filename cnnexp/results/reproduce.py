@@ -111,18 +111,7 @@ def reproduce(
     dataset = load_dataset(settings.data, progress=listener.progress)
     changes = find_changes(then, settings, digest=dataset.digest, folder=Path.cwd())
     _say(changes, then, listener, anyway=anyway)
-    found: list[Reproduction] = []
-    problems: list[TrackingError] = []
-
-    def conclude(run: Run, result: Result) -> None:
-        try:
-            comparison = _compare(then, find_recorded(store, run.id), result, epochs=epochs)
-        except TrackingError as error:  # the training is done all the same
-            problems.append(error)
-            return
-        found.append(_found(then, result, comparison, changes))
-        run.set_tags({FINDING: found[0].record})
-
+    conclude = _Conclusion(then, changes, epochs)
     run_experiment(
         settings,
         listener=listener,
@@ -132,9 +121,7 @@ def reproduce(
         load=_loaded(dataset),
         conclude=conclude,
     )
-    if problems:
-        raise problems[0]
-    return found[0]
+    return conclude.reproduction()
 
 
 def _tags(then: Recorded, dataset: ImageDataset) -> dict[str, str]:
@@ -146,17 +133,43 @@ def _tags(then: Recorded, dataset: ImageDataset) -> dict[str, str]:
     return tags
 
 
-def _found(then: Recorded, result: Result, comparison: Sameness, changes: Sequence[Change]) -> Reproduction:
-    return Reproduction(
-        run_id=result.run_id,
-        run_name=result.run_name,
-        original_id=then.run_id,
-        original_name=then.label,
-        outcome=result.outcome,
-        comparison=comparison,
-        changes=tuple(changes),
-        reason=_reason(comparison.difference, changes, result.settings),
-    )
+class _Conclusion:
+    """Compares the new run with the old one and says in it what came of it, before it is finished.
+
+    Args:
+        then: the run that was to come out again.
+        changes: what is not as it was.
+        epochs: compare that many only; None: all there is.
+    """
+
+    def __init__(self, then: Recorded, changes: Sequence[Change], epochs: int | None) -> None:
+        self._then, self._changes, self._epochs = then, changes, epochs
+        self._found: Reproduction | TrackingError = TrackingError("the run was not compared.")
+
+    def __call__(self, run: Run, result: Result) -> None:
+        then = self._then
+        try:
+            comparison = _compare(then, find_recorded(then.store, run.id), result, epochs=self._epochs)
+        except TrackingError as error:  # the training is done all the same
+            self._found = error
+            return
+        self._found = Reproduction(
+            run_id=result.run_id,
+            run_name=result.run_name,
+            original_id=then.run_id,
+            original_name=then.label,
+            outcome=result.outcome,
+            comparison=comparison,
+            changes=tuple(self._changes),
+            reason=_reason(comparison.difference, self._changes, result.settings),
+        )
+        run.set_tags({FINDING: self._found.record})
+
+    def reproduction(self) -> Reproduction:
+        """Returns what came of it, or raises why it cannot be told."""
+        if isinstance(self._found, TrackingError):
+            raise self._found
+        return self._found
 
 
 def _say(changes: Sequence[Change], then: Recorded, listener: Listener, *, anyway: bool) -> None:

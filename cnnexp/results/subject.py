@@ -83,8 +83,7 @@ def load_own(recorded: Recorded, data_dir: str | None, progress: Progress) -> Im
         raise DataError(
             f"the data of {dataset.name} have changed since run {recorded.label} (digest "
             f"{recorded.data.digest} then, {dataset.digest} now): its parts are not the same any more. Bring "
-            "the old data back, or put the new images into a folder of their own and give --dataset "
-            "folder:PATH."
+            "the old data back; new images in a folder of their own are another data set, folder:PATH."
         )
     return dataset
 

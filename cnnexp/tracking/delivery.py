@@ -45,7 +45,7 @@ class Delivery:
         self._folder = target.folder
         self._file = target.folder / UNSENT
         self._has_kept = False  # by this process; the disk may have refused it
-        self._unsent: list[Operation] = _read(self._file)
+        self._unsent: list[Operation] = read_unsent(self._file)
         self._away = False
         self._hold = hold
         self._sent = time.monotonic()
@@ -89,7 +89,7 @@ class Delivery:
             return
         try:
             if not self._has_kept:
-                self._unsent = _read(self._file)
+                self._unsent = read_unsent(self._file)
             yield
         finally:
             if self.is_complete:  # who waits for this file finds nothing to send
@@ -195,7 +195,8 @@ def _is_refusal(error: Exception) -> bool:
     return 400 <= status < 500 and status not in (408, 429)  # noqa: PLR2004 - client errors, but for "later"
 
 
-def _read(file: Path) -> list[Operation]:
+def read_unsent(file: Path) -> list[Operation]:
+    """Returns the operations that a file holds; none where there is no file."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError:  # none: the common case

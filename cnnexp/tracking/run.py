@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnexp.errors import TrackingError
 from cnnexp.tracking.delivery import UNSENT, Delivery
 from cnnexp.tracking.opening import brief
 from cnnexp.tracking.operations import Measurement, Target
@@ -31,6 +32,7 @@ DESCRIPTION = "mlflow.note.content"
 STATUS = "cnnexp.status"
 REASON = "cnnexp.reason"
 LOOK = "look"  # tag: how often the test part was looked at, where not once
+DIED = "its process ended without a word"  # a reason
 FINISHED = "cnnexp.finished"  # when it last ended as it should, in ms
 MODEL_FOLDER = "unsent-model-"  # a saved model waits here until the store has it
 _TAG_LIMIT = 5000  # characters of any tag's value that every MLflow store takes
@@ -89,7 +91,6 @@ class Run:
         self.folder: Path = folder.path
         self.unshared_folder: Path = folder.unshared
         self._client = client
-        self._run_folder = folder
         self._is_local = folder.is_local
         self._known_params = set(run.data.params)
         # The number of its next look at the test part.
@@ -163,13 +164,24 @@ class Run:
         self._delivery.send("artifact", path=path)
         self._published[path] = changed
 
-    def fetch(self, path: str) -> Path:
-        """Returns a file of the run, downloaded where it is not in the folder.
+    def take_files(self, files: Mapping[str, Path]) -> None:
+        """Copies files to the run's folder, those that are not there already.
+
+        Args:
+            files: by their paths in it.
 
         Raises:
-            TrackingError: the run has no such file.
+            TrackingError: the disk does not take them.
         """
-        return self._run_folder.fetch(self._client, path)
+        for path, file in files.items():
+            place = self.folder / path
+            if place == file:
+                continue
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, place)
+            except OSError as error:
+                raise TrackingError(f"{path} of run {self.id} cannot be copied: {brief(error)}.") from error
 
     def log_model(
         self,

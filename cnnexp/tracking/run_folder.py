@@ -1,4 +1,4 @@
-"""Where a run's files are on this machine, and how those of a remote run get here."""
+"""Where a run's files are on this machine."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from cnnexp.errors import TrackingError
 from cnnexp.tracking import ownership
-from cnnexp.tracking.opening import tracking_errors
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run as MlflowRun
 
 
@@ -38,23 +35,6 @@ class RunFolder:
     def unshared(self) -> Path:
         """Where files lie that a server does not get: the weights of a trial that may still win."""
         return self.path if self.is_local else self.path.with_name(f"{self.run_id}-unshared")
-
-    def fetch(self, client: MlflowClient, name: str) -> Path:
-        """Returns a file of the run, downloaded where it is not here.
-
-        Raises:
-            TrackingError: the run has no such file, or the store does not answer.
-        """
-        file = self.path / name
-        if not file.is_file() and not self.is_local:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with tracking_errors(f"{name} of run {self.run_id} cannot be had"):
-                client.download_artifacts(self.run_id, name, str(file.parent))
-        if not file.is_file():
-            raise TrackingError(
-                f"run {self.run_id} has no file {name}; it cannot be resumed or repeated from here."
-            )
-        return file
 
 
 def folder_of(run: MlflowRun) -> RunFolder:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnexp.errors import TrackingError
-from cnnexp.tracking import ownership, search
+from cnnexp.tracking import fetching, ownership, search
 from cnnexp.tracking.environment import source_tags
 from cnnexp.tracking.model_uri import Meant
 from cnnexp.tracking.opening import Opened, brief, open_client, tracking_errors
-from cnnexp.tracking.run import DESCRIPTION, REASON, STATUS, Run
+from cnnexp.tracking.run import DESCRIPTION, DIED, REASON, STATUS, Run
 from cnnexp.tracking.run_folder import folder_of
 from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.views import BEST, TAG_PREFIX, runs_path, standard_views, study_view
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 PARENT = "mlflow.parentRunId"  # tag: makes a run the child of another
 _ABOUT = "Runs of cnnexp: image classification. Open **Views** above for *best first* and *curves*."
-DIED = "its process ended without a word"
 
 
 def open_store(tracking_uri: str | None = None, *, make: bool = True) -> Store:
@@ -233,6 +233,9 @@ class Store:
             run = self._existing(run_id)
             if run.info.status == "RUNNING":
                 self._refuse_living(run)
+            place = folder_of(run)
+            if fetching.has_ended(run) and not fetching.is_current(run, place):
+                shutil.rmtree(place.path, ignore_errors=True)  # of an earlier stage: the server has all of it
             reopened = self._opened_run(run, on_problem)
             reopened.take_up({**ownership.own_tags(), STATUS: "running", REASON: "resumed"})
             return reopened
@@ -245,7 +248,7 @@ class Store:
         """
         with tracking_errors(f"run {run_id!r} cannot be read"):
             run = self._existing(run_id)
-        return folder_of(run).fetch(self.client, path)
+        return fetching.fetch(self.client, run, path)
 
     def find_run(self, text: str) -> str:
         """Returns the id of the one run meant by an id or its start, a name, `last`, `best`, a model's URI.

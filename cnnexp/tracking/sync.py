@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from cnnexp.errors import UserError
 from cnnexp.tracking import ownership
-from cnnexp.tracking.delivery import UNSENT
+from cnnexp.tracking.delivery import UNSENT, read_unsent
 from cnnexp.tracking.opening import tracking_errors
-from cnnexp.tracking.run import FINISHED, REASON, STATUS, Delivered, Run
+from cnnexp.tracking.run import DIED, FINISHED, REASON, STATUS, Delivered, Run
 from cnnexp.tracking.run_folder import RUNS, RunFolder, folder_of
 from cnnexp.tracking.search import all_where, experiment_names
-from cnnexp.tracking.store import DIED, Store
+from cnnexp.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -98,11 +98,13 @@ def _sync_run(store: Store, place: RunFolder) -> Synced | None:
         if not (place.path / UNSENT).is_file():
             return None
         why = "it is deleted" if run else "no such run in this store: another --tracking-uri may have it"
-        return Synced(place.run_id, "", place.path, Delivered({}, 1, had_ended=False, why=why))
+        left = read_unsent(place.path / UNSENT)
+        had_ended = any(one["kind"] == "end" for one in left)
+        return Synced(place.run_id, "", place.path, Delivered({}, len(left), had_ended=had_ended, why=why))
     if not (place.path / UNSENT).is_file() and not _died_here(run, place):
         return None  # a run at work, or files that were fetched
-    left = Run(store.client, run, folder=place, on_problem=lambda _: None)
-    delivered = left.deliver_all(partial(_refusal, store, place.run_id))
+    rest = Run(store.client, run, folder=place, on_problem=lambda _: None)
+    delivered = rest.deliver_all(partial(_refusal, store, place.run_id))
     if not delivered.sent and not delivered.why:
         return None  # another process has sent it meanwhile
     if not delivered.why and not delivered.had_ended and run.info.status == "RUNNING":

@@ -15,6 +15,8 @@ from mlflow import MlflowClient
 
 import cnnexp
 from cnnexp.cli import cli
+from cnnexp.results.recorded import find_recorded
+from cnnexp.tracking.store import open_store
 from cnnexp.training.checkpoint import BEST, LAST
 from cnnexp.training.events import EpochReport
 from tests.tracking_server import serving, stop
@@ -83,6 +85,9 @@ def test_a_run_on_a_server_resumes_from_another_folder_to_the_same_weights(
     client = MlflowClient(server.address)
     assert files(client, first.run_id, "checkpoints") >= {BEST, LAST}
     assert not list((tmp_path / "one").rglob("*.safetensors"))  # all delivered: the server has the only copy
+    recorded = find_recorded(open_store(server.address), first.run_id)
+    assert len(recorded.epochs) == 3
+    assert not list((tmp_path / "one").rglob("*.csv"))  # who reads leaves nothing where runs are written
     monkeypatch.chdir(tmp_path / "another")
     resumed = cnnexp.train(resume=first.run_id[:8], epochs=5, tracking_uri=server.address)
     assert (resumed.run_id, len(resumed.history)) == (first.run_id, 5)
@@ -92,6 +97,8 @@ def test_a_run_on_a_server_resumes_from_another_folder_to_the_same_weights(
     expected = weights(whole)
     assert all(torch.equal(value, expected[key]) for key, value in weights(resumed).items())
     assert resumed.metrics["test/loss"] == whole.metrics["test/loss"]
+    monkeypatch.chdir(tmp_path / "one")
+    assert len(find_recorded(open_store(server.address), first.run_id).epochs) == 5  # not those of then
     run = client.get_run(resumed.run_id)
     assert run.info.status == "FINISHED"
     assert [one.step for one in client.get_metric_history(run.info.run_id, "val/loss")] == [1, 2, 3, 4, 5]

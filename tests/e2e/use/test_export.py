@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from cnnexp.errors import ModelError, UserError
 from cnnexp.results import export as exporting
 from cnnexp.results.export import export
 from cnnexp.results.rebuild import Rebuilt, rebuild
+from cnnexp.results.recorded import Recorded
 from tests.e2e.use.conftest import Vehicles
 
 
@@ -82,7 +84,7 @@ def with_layer(vehicles: Vehicles, layer: nn.Module) -> Rebuilt:
 def test_100_real_photos_get_the_same_classes_from_onnxruntime(vehicles: Vehicles) -> None:
     said = exported(vehicles, "vehicles", "--format", "onnx")
     assert "Exported: vehicles.onnx" in said
-    assert "images of the run's test part: probabilities differ by at most" in said
+    assert "images of the run's validation part: probabilities differ by at most" in said
     assert "ms (torch), " in said
     assert "ms (onnxruntime)" in said
     session = onnxruntime.InferenceSession("vehicles.onnx")
@@ -150,18 +152,27 @@ def test_a_file_that_answers_otherwise_is_not_written(
     assert not list(Path().glob("it*"))
 
 
-def test_without_the_data_set_random_pixels_are_used_and_that_is_said(
+def test_without_the_run_s_own_images_others_must_be_named(
     vehicles: Vehicles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cnnexp.results import real_images
+    from cnnexp.results import subject
 
-    def away(_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise UserError("the photos are gone")
 
-    monkeypatch.setattr(real_images, "load_dataset", away)
-    images, what = real_images.images_of_run(vehicles.recorded)
-    assert images.shape == (100, 3, 32, 32)
-    assert what == "100 images of random pixels, for the run's own cannot be loaded (the photos are gone)"
+    monkeypatch.setattr(subject, "load_dataset", away)
+    said = refused(vehicles, "last", "--format", "pt2")
+    assert said.startswith("give --images DIR, a folder of images")
+    assert said.endswith("the photos are gone")
+    assert not list(Path().glob("*.pt2"))
+
+
+def test_images_of_changed_data_are_not_taken_for_the_run_s_own(
+    vehicles: Vehicles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = dataclasses.replace(vehicles.recorded.data, digest="sha256:0")
+    monkeypatch.setattr(Recorded, "data", data)
+    assert "have changed since run vehicles" in refused(vehicles, "last", "--format", "pt2")
 
 
 def test_bad_input_is_one_sentence(vehicles: Vehicles, monkeypatch: pytest.MonkeyPatch) -> None:

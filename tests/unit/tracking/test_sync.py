@@ -273,9 +273,11 @@ def test_what_the_store_does_not_take_is_said_and_stays(
 def test_a_run_of_another_store_and_a_missing_folder_are_said(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "cnnexp-runs" / ("a" * 32)
     folder.mkdir(parents=True)
-    (folder / "unsent.jsonl").write_text('{"kind": "end", "status": "FINISHED", "time": 1}\n')
+    value = '{"kind": "batch", "params": {"lr": "0.1"}}\n'
+    (folder / "unsent.jsonl").write_text(value + '{"kind": "end", "status": "FINISHED", "time": 1}\n')
     (found,) = sync(store)
     assert "no such run in this store" in found.delivered.why
+    assert (found.delivered.left, found.delivered.had_ended) == (2, True)
     assert folder.is_dir()
     with pytest.raises(UserError, match="nowhere does not exist"):
         list(sync(store, Path("nowhere")))
