@@ -82,9 +82,7 @@ def test_a_model_of_a_run_that_went_on_is_itself_and_not_its_successor(
         CliRunner().invoke(cli, ["serve", uri], catch_exceptions=False)
         assert served == [expected.model_uri]
     assert rebuild(find_recorded(store, "models:/digits/2")).epoch == new.metrics["best/epoch"]
-    with pytest.raises(
-        UserError, match=rf"is of epoch .* alone: `cnnexp serve {old.model_uri}` .*{old.run_id}"
-    ):
+    with pytest.raises(UserError, match=rf"is of epoch 2, .*`cnnexp serve {old.model_uri}` .*{old.run_id}"):
         rebuild(find_recorded(store, "models:/digits/1"))
 
 
