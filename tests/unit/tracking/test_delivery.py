@@ -63,7 +63,7 @@ def client() -> FakeClient:
 def opened(client: FakeClient, folder: Path, problems: list[str], *, is_local: bool = False) -> Run:
     folder.mkdir(exist_ok=True)
     info = SimpleNamespace(run_id="r1", run_name="lenet", experiment_id="1")
-    run: Any = SimpleNamespace(info=info, data=SimpleNamespace(params={}))
+    run: Any = SimpleNamespace(info=info, data=SimpleNamespace(params={}, metrics={}, tags={}))
     store: Any = client
     return Run(store, run, folder=RunFolder("r1", folder, is_local=is_local), on_problem=problems.append)
 
