@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # its parts lie beside it
 
-from scripts.bench_rounds import Ratio, conclude, machine
+from scripts.bench_rounds import Ratio, case_parser, conclude, machine, parsed_cases
 
 CaseRunner = Callable[[Path, int], list[Ratio]]
 CASES = {
@@ -40,19 +40,7 @@ def runner(case: str) -> CaseRunner:
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line: `cases`, `rounds`."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"{', '.join(CASES)}; none: all")
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
-    found = parser.parse_args(arguments)
-    unknown = [name for name in found.cases if name not in CASES]
-    if unknown:
-        parser.error(f"unknown case {unknown[0]!r}: choose from {', '.join(CASES)}")
-    if found.rounds < 1:
-        parser.error("--rounds must be 1 or more")
-    found.cases = found.cases or list(CASES)
-    return found
+    return parsed_cases(case_parser(__doc__, CASES), CASES, arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -104,6 +105,30 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "-"
+
+
+def case_parser(description: str | None, cases: Collection[str]) -> argparse.ArgumentParser:
+    """Returns the parser of a benchmark's command line: `cases` and `rounds`; `parsed_cases` reads it."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"{', '.join(cases)}; none: all")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
+    return parser
+
+
+def parsed_cases(
+    parser: argparse.ArgumentParser, cases: Collection[str], arguments: Sequence[str] | None
+) -> argparse.Namespace:
+    """Reads a command line; an unknown case or no round ends with the usage and exit code 2."""
+    found = parser.parse_args(arguments)
+    unknown = [name for name in found.cases if name not in cases]
+    if unknown:
+        parser.error(f"unknown case {unknown[0]!r}: choose from {', '.join(cases)}")
+    if found.rounds < 1:
+        parser.error("--rounds must be 1 or more")
+    found.cases = found.cases or list(cases)
+    return found
 
 
 def conclude(ratios: Sequence[Ratio], conditions: str) -> int:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # its parts lie beside it
 
-from scripts.bench_rounds import Ratio, conclude, machine
+from scripts.bench_rounds import Ratio, case_parser, conclude, machine, parsed_cases
 
 CaseRunner = Callable[[Path, int, float], list[Ratio]]
 
@@ -72,19 +72,11 @@ CASES: dict[str, CaseRunner] = {
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line: `cases`, `rounds`, `fraction`."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"{', '.join(CASES)}; none: all")
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
+    parser = case_parser(__doc__, CASES)
     parser.add_argument("--fraction", type=float, default=1.0, help="share of the images, both sides alike")
-    found = parser.parse_args(arguments)
-    unknown = [name for name in found.cases if name not in CASES]
-    if unknown:
-        parser.error(f"unknown case {unknown[0]!r}: choose from {', '.join(CASES)}")
-    if found.rounds < 1 or not 0 < found.fraction <= 1:
-        parser.error("--rounds must be 1 or more, --fraction above 0 and at most 1")
-    found.cases = found.cases or list(CASES)
+    found = parsed_cases(parser, CASES, arguments)
+    if not 0 < found.fraction <= 1:
+        parser.error("--fraction must be above 0 and at most 1")
     return found
 
 

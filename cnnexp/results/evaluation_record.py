@@ -10,6 +10,7 @@ from cnnexp.experiment.record import draw_predictions, record_environment, recor
 from cnnexp.results.looks import DIGEST, EVALUATES, KIND, PART
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.subject import Subject
+from cnnexp.tracking.rows import experiment_of
 from cnnexp.tracking.run import LOOK, Run
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def open_evaluation(
     """Opens the run of an evaluation, in the experiment of the evaluated run."""
     store, tags = recorded.store, recorded.row.tags
     return store.create_run(
-        store.experiment_id(recorded.row.experiment),
+        experiment_of(store, recorded.run_id),
         run_name=f"{recorded.label} on {subject.dataset} {subject.part_name}",
         tags={
             "kind": KIND,
