@@ -8,7 +8,8 @@ from cnnexp.data import load_dataset
 from cnnexp.data.dataset import ImageDataset
 from cnnexp.experiment.assemble import Assembly, build_loop
 from cnnexp.experiment.listener import Listener
-from cnnexp.experiment.record import SETTINGS_FILE, settings_text
+from cnnexp.experiment.names import SETTINGS_FILE
+from cnnexp.experiment.record import settings_text
 from cnnexp.experiment.run import train_epochs
 from cnnexp.progress import Progress
 from cnnexp.settings import DataSettings

@@ -14,11 +14,10 @@ from statistics import fmean
 import numpy as np
 
 from cnnexp.errors import UserError
-from cnnexp.experiment.seeds_record import TEST_ACCURACY
+from cnnexp.experiment.names import TEST_ACCURACY, VAL_ACCURACY
 from cnnexp.experiment.statistics import Difference, welch
 from cnnexp.results.groups import (
-    VAL_ACCURACY,
-    Group,
+    RunGroup,
     few,
     first_trainings,
     grouped_by,
@@ -48,8 +47,8 @@ class Pair:
         p_corrected: for the number of all pairs.
     """
 
-    first: Group
-    second: Group
+    first: RunGroup
+    second: RunGroup
     over_runs: Difference
     over_images: Paired | None
     p: float | None
@@ -79,7 +78,7 @@ class Comparison:
         is_searched: the runs are trials that a sampler chose: nothing is tested.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[RunGroup, ...]
     metric: str
     pairs: tuple[Pair, ...]
     num_pairs: int
@@ -143,7 +142,7 @@ def compare(
 
 
 def compare_groups(
-    groups: Sequence[Group],
+    groups: Sequence[RunGroup],
     store: Store,
     *,
     metric: str,
@@ -181,7 +180,7 @@ def compare_groups(
     )
 
 
-def same_images(groups: Sequence[Group], *, anyway: bool) -> bool:
+def same_images(groups: Sequence[RunGroup], *, anyway: bool) -> bool:
     """Tells whether all runs were tested on the same images.
 
     With `anyway` equal rows and labels of a data set of one name count as the same images: the same photos in
@@ -205,7 +204,7 @@ def same_images(groups: Sequence[Group], *, anyway: bool) -> bool:
     )
 
 
-def _data_of(group: Group) -> str:
+def _data_of(group: RunGroup) -> str:
     found = {
         f"{_name_of(one)} {'×'.join(map(str, one.data.image))} {one.data.digest[:15]}" for one in group.runs
     }
@@ -218,7 +217,7 @@ def _name_of(run: Recorded) -> str:
 
 
 def _pairs(
-    groups: Sequence[Group], metric: str, *, is_same: bool, is_searched: bool
+    groups: Sequence[RunGroup], metric: str, *, is_same: bool, is_searched: bool
 ) -> tuple[list[Pair], int]:
     """Returns the pairs to show, their p corrected for all pairs that there are."""
     every = list(itertools.combinations(range(len(groups)), 2))
@@ -259,7 +258,7 @@ def _mcnemar(first: Shares, second: Shares) -> float:
     return mcnemar(int((first > second).sum()), int((first < second).sum()))
 
 
-def _test_part(groups: Sequence[Group], *, is_same: bool) -> str:
+def _test_part(groups: Sequence[RunGroup], *, is_same: bool) -> str:
     """Says which test images the numbers are of, and how many times those were looked at."""
     runs = [one for group in groups for one in group.runs]
     again = [f"{one.label} {one.row.tags[LOOK]} times" for one in runs if LOOK in one.row.tags]
@@ -276,7 +275,7 @@ def _test_part(groups: Sequence[Group], *, is_same: bool) -> str:
     )
 
 
-def _notes(groups: Sequence[Group], *, is_same: bool, is_study: bool) -> list[str]:
+def _notes(groups: Sequence[RunGroup], *, is_same: bool, is_study: bool) -> list[str]:
     notes = []
     for group in groups:
         if group.copies:

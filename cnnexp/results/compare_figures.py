@@ -11,11 +11,11 @@ import torch
 from cnnexp.data import load_dataset
 from cnnexp.data.dataset import Part
 from cnnexp.errors import TrackingError, UserError
-from cnnexp.experiment.seeds_record import TEST_ACCURACY
+from cnnexp.experiment.names import TEST_ACCURACY
 from cnnexp.plugins import load_plugin
 from cnnexp.results.compare import Comparison, Pair
 from cnnexp.results.compare_tables import interval_of
-from cnnexp.results.groups import Group
+from cnnexp.results.groups import RunGroup
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.verdict import label_of
 from cnnexp.tracking.curves import curves_of_run
@@ -170,7 +170,7 @@ def _test_part_of(found: Recorded) -> Part:
     return dataset.test
 
 
-def _caption(right: Group, wrong: Group, place: int) -> str:
+def _caption(right: RunGroup, wrong: RunGroup, place: int) -> str:
     names = right.runs[0].data.class_names
     label = names[right.runs[0].predictions.labels[place]]
     taken: NDArray[np.int64] = np.array([one.predictions.predicted[place] for one in wrong.runs])
@@ -182,7 +182,7 @@ def _caption(right: Group, wrong: Group, place: int) -> str:
     return f"is {label},\nright {hits} of {len(right.runs)};\n{most} {len(mistakes)} of {len(wrong.runs)}"
 
 
-def _title(right: Group, wrong: Group, count: int, total: int) -> str:
+def _title(right: RunGroup, wrong: RunGroup, count: int, total: int) -> str:
     of = f"{count:,} of {total:,} test images"
     if len(right.runs) == len(wrong.runs) == 1:
         return f"{right.label} is right and {wrong.label} wrong on {of}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnexp.errors import TrackingError
-from cnnexp.experiment.record import DATASET_FILE, EPOCHS_FILE, PREDICTIONS_FILE, SETTINGS_FILE, read_json
+from cnnexp.experiment.names import DATASET_FILE, EPOCHS_FILE, PREDICTIONS_FILE, SETTINGS_FILE, read_json
 from cnnexp.settings import Settings, read_settings_file, resolve
 from cnnexp.tracking.rows import read_row, way_to_children
 from cnnexp.tracking.search import RunRow

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from markupsafe import Markup
 
 from cnnexp.errors import UserError
-from cnnexp.experiment.record import AGAIN, DATASET_FILE, SETTINGS_FILE, read_json
+from cnnexp.experiment.names import AGAIN, DATASET_FILE, SETTINGS_FILE, read_json
 from cnnexp.progress import Progress, silent
 from cnnexp.results.recorded import Recorded
-from cnnexp.results.report import sections
+from cnnexp.results.report import run_tables
 from cnnexp.results.report.drawing import learning_curves, recorded_figure
 from cnnexp.results.report.elements import Figure, Picture, Table, texts
-from cnnexp.results.report.images import NoImagesError, RunImages, load_images
 from cnnexp.results.report.markdown import as_html
 from cnnexp.results.report.matrix import MatrixCell, matrix_cells, name_of, worst_mistakes
 from cnnexp.results.report.thumbnails import data_uri
 from cnnexp.tracking.search import RunRow
+
+if TYPE_CHECKING:
+    from cnnexp.results.report.images import RunImages
 
 NUM_SAMPLES = 40
 NUM_MISTAKES = 24
@@ -107,7 +109,7 @@ def view_of(recorded: Recorded, *, moved: Mapping[str, str], progress: Progress 
         images = _images(view, recorded, moved=moved, progress=progress)
         _add_data(view, recorded, images)
     layers: list[dict[str, Any]] | None = read_or_none(lambda: _json(recorded, "network/layers.json"))
-    view.layers = sections.network_table(layers) if layers else None
+    view.layers = run_tables.network_table(layers) if layers else None
     _add_epochs(view, recorded)
     _add_test(view, recorded, images)
     return view
@@ -164,7 +166,7 @@ def _add_settings(view: RunView, recorded: Recorded) -> None:
     settings = read_or_none(lambda: recorded.settings)
     if settings is None:
         return
-    view.changed, view.unchanged = sections.settings_tables(settings)
+    view.changed, view.unchanged = run_tables.settings_tables(settings)
     view.again = command_again(recorded.row)
     view.settings_text = recorded.file(SETTINGS_FILE).read_text(encoding="utf-8")
     view.tags = {name: text for name, text in settings.tracking.tags.items() if name != "question"}
@@ -191,12 +193,14 @@ def _add_repeat(view: RunView, recorded: Recorded) -> None:
     if data:
         view.repeat["digest of the data"] = data.digest
     if versions or machine:
-        view.versions = sections.versions_table(versions or {}, machine or {})
+        view.versions = run_tables.versions_table(versions or {}, machine or {})
 
 
 def _images(
     view: RunView, recorded: Recorded, *, moved: Mapping[str, str], progress: Progress
 ) -> RunImages | None:
+    from cnnexp.results.report.images import NoImagesError, load_images  # torch is a second
+
     try:
         return load_images(recorded, moved=moved, progress=progress)
     except NoImagesError as error:
@@ -212,7 +216,7 @@ def _add_data(view: RunView, recorded: Recorded, images: RunImages | None) -> No
         "data set": data.name,
         "place": str(found.get("location", "")),
         "images": f"{height}×{width}, {'grey' if channels == 1 else 'colour'}",
-        "parts": ", ".join(f"{data.images[part]:,} {name}" for part, name in sections.PARTS.items()),
+        "parts": ", ".join(f"{data.images[part]:,} {name}" for part, name in run_tables.PARTS.items()),
         "classes": f"{len(data.class_names):,}",
         "mean": ", ".join(f"{one:.4f}" for one in data.mean),
         "standard deviation": ", ".join(f"{one:.4f}" for one in data.std),
@@ -220,7 +224,7 @@ def _add_data(view: RunView, recorded: Recorded, images: RunImages | None) -> No
     view.data_notes = [str(note) for note in found.get("notes", ())]
     bad = [texts((one["path"], one["reason"])) for one in found.get("bad_images", ())]
     view.bad_images = Table("Images that cannot be read and were left out", ("file", "why"), bad)
-    view.balance = sections.balance_table(data.class_names, data.images_per_class)
+    view.balance = run_tables.balance_table(data.class_names, data.images_per_class)
     if images is not None:
         view.samples = _samples(images)
 
@@ -250,7 +254,7 @@ def _add_epochs(view: RunView, recorded: Recorded) -> None:
     best = int(recorded.row.metrics.get("best/epoch", 0))
     monitor = recorded.settings.training.monitor if view.settings_text else "val/loss"
     view.curves = learning_curves(epochs, best_epoch=best, monitor=monitor)
-    view.epochs = sections.epochs_table(epochs, best)
+    view.epochs = run_tables.epochs_table(epochs, best)
 
 
 def _add_test(view: RunView, recorded: Recorded, images: RunImages | None) -> None:
@@ -263,7 +267,7 @@ def _add_test(view: RunView, recorded: Recorded, images: RunImages | None) -> No
         return
     matrix = recorded.matrix
     view.matrix = matrix_cells(matrix, predictions, images)
-    view.classes = sections.class_table(matrix, view.class_names)
+    view.classes = run_tables.class_table(matrix, view.class_names)
     view.num_tested, view.num_mistakes = len(predictions.labels), int((~predictions.correct).sum())
     if len(matrix) > MANY_CLASSES:
         path = "plots/confusion_matrix_rates.png"

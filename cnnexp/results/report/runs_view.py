@@ -5,57 +5,56 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cnnexp.errors import TrackingError
-from cnnexp.experiment.children import CHILD
+from cnnexp.experiment.names import CHILD, TEST_ACCURACY, VAL_ACCURACY
 from cnnexp.experiment.statistics import spread_of
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report.drawing import MOST_OVERLAID, overlaid_curves, spread_curves
 from cnnexp.results.report.elements import Cell, Figure, Table, number, percent, word
-from cnnexp.results.report.group import Group
+from cnnexp.results.report.section import Section
 from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import Store
 
 MOST_PARAMS = 8  # columns of what differs
 # Not what a run was asked for, or in a column of its own.
 _OWN_COLUMN = {"model", "dataset", "num_parameters", "macs", "num_trainable_parameters", "run_name"}
-BEST, TEST = "best/val_accuracy", "test/accuracy"
 
 
-def experiment_groups(store: Store, rows: Sequence[RunRow]) -> list[Group]:
+def experiment_sections(store: Store, rows: Sequence[RunRow]) -> list[Section]:
     """Returns the sections of an experiment: its runs, best first, and their curves."""
     ranked = best_first(rows)
-    trained = [row for row in ranked if BEST in row.metrics]
+    trained = [row for row in ranked if VAL_ACCURACY in row.metrics]
     sentences = [f"{len(rows)} runs, {len(trained)} of them with a finished epoch; the best comes first."]
     sentences.append("The page of one of them is made by: cnnexp report ID")
     tables = [runs_table(ranked, "Runs of the experiment")]
-    groups = [Group("runs", "Runs", sentences, tables)]
+    sections = [Section("runs", "Runs", sentences, tables)]
     drawn = _overlaid(store, trained, name=lambda row: f"{row.name} ({row.run_id[:4]})")
-    return [*groups, *([drawn] if drawn else [])]
+    return [*sections, *([drawn] if drawn else [])]
 
 
-def children_groups(store: Store, kind: str, rows: Sequence[RunRow]) -> list[Group]:
+def children_sections(store: Store, kind: str, rows: Sequence[RunRow]) -> list[Section]:
     """Returns the sections of a parent: its children, their mean and spread, and their curves."""
     tables = [runs_table(rows, "The runs that belong to this one")]
-    trained = [row for row in rows if BEST in row.metrics]
+    trained = [row for row in rows if VAL_ACCURACY in row.metrics]
     sentences = spreads(trained) if kind == "seeds" else []
     name = "Seeds" if kind == "seeds" else "Runs"
-    groups = [Group("runs", name, sentences, tables)]
+    sections = [Section("runs", name, sentences, tables)]
     if kind == "seeds":
         drawn = spread_curves([_epochs(store, row) for row in trained])
-        curves = Group("spread", "Curves of all seeds", figures=[drawn]) if drawn else None
+        curves = Section("spread", "Curves of all seeds", figures=[drawn]) if drawn else None
     else:
         curves = _overlaid(store, best_first(trained), name=lambda row: row.tags.get(CHILD, row.name))
-    return [*groups, *([curves] if curves else [])]
+    return [*sections, *([curves] if curves else [])]
 
 
 def best_first(rows: Sequence[RunRow]) -> list[RunRow]:
     """Returns runs by validation accuracy; those without come last."""
-    return sorted(rows, key=lambda row: -row.metrics.get(BEST, -1.0))
+    return sorted(rows, key=lambda row: -row.metrics.get(VAL_ACCURACY, -1.0))
 
 
 def spreads(rows: Sequence[RunRow]) -> list[str]:
     """Returns mean, standard deviation and 95 % interval of what runs of several seeds found, in words."""
     sentences = []
-    for name, metric in (("Test accuracy", TEST), ("Best validation accuracy", BEST)):
+    for name, metric in (("Test accuracy", TEST_ACCURACY), ("Best validation accuracy", VAL_ACCURACY)):
         values = [row.metrics[metric] for row in rows if metric in row.metrics]
         if not values:
             continue
@@ -83,8 +82,8 @@ def _run_row(row: RunRow, differing: Sequence[str], *, has_child: bool) -> list[
         *([word(row.tags.get(CHILD, ""))] if has_child else []),
         word(row.params.get("model", "")),
         word(row.params.get("dataset", "")),
-        percent(row.metrics.get(BEST)),
-        percent(row.metrics.get(TEST)),
+        percent(row.metrics.get(VAL_ACCURACY)),
+        percent(row.metrics.get(TEST_ACCURACY)),
         number(row.metrics.get("best/epoch")),
         *(_param(row.params.get(name)) for name in differing),
         _param(row.params.get("num_parameters"), form=",.0f"),
@@ -111,11 +110,11 @@ def _param(text: str | None, *, form: str = "g") -> Cell:
     return number(value, form)
 
 
-def _overlaid(store: Store, rows: Sequence[RunRow], *, name: Callable[[RunRow], str]) -> Group | None:
+def _overlaid(store: Store, rows: Sequence[RunRow], *, name: Callable[[RunRow], str]) -> Section | None:
     best = rows[:MOST_OVERLAID]
     few = f"the best {len(best)} of {len(rows)} runs" if len(best) < len(rows) else f"{len(rows)} runs"
     drawn: Figure | None = overlaid_curves({name(row): _epochs(store, row) for row in best}, about=few)
-    return Group("overlaid", "Curves", figures=[drawn]) if drawn else None
+    return Section("overlaid", "Curves", figures=[drawn]) if drawn else None
 
 
 def _epochs(store: Store, row: RunRow) -> list[dict[str, float]]:

@@ -11,12 +11,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cnnexp.errors import TrackingError
-from cnnexp.experiment.record import read_json
+from cnnexp.experiment.names import read_json
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report.drawing import recorded_figure
 from cnnexp.results.report.elements import Cell, Figure, Table, number, percent, texts, word
-from cnnexp.results.report.group import Group
-from cnnexp.results.report.sections import written
+from cnnexp.results.report.run_tables import written
+from cnnexp.results.report.section import Section
 from cnnexp.settings import declarations
 from cnnexp.tracking.run_files import files_of
 
@@ -34,22 +34,22 @@ _ALTS = {
 }
 
 
-def study_groups(recorded: Recorded) -> tuple[list[Group], list[str]]:
+def study_sections(recorded: Recorded) -> tuple[list[Section], list[str]]:
     """Returns the sections of a study or sweep, and sentences on what is missing."""
     is_sweep = recorded.row.tags.get("kind") == "sweep"
-    missing, groups = [], []
+    missing, sections = [], []
     try:
         plan = read_json(recorded.file(f"study/{'sweep' if is_sweep else 'study'}.json"))
     except TrackingError:
         return [], ["The study has not come to its end: there is no table of its trials."]
-    groups.append(_search(plan, recorded))
+    sections.append(_search(plan, recorded))
     rows: Any = _content(recorded, "study/trials.json")
     if rows:
-        groups.append(Group("trials", "Trials", tables=[_trials(rows, plan, recorded)]))
+        sections.append(Section("trials", "Trials", tables=[_trials(rows, plan, recorded)]))
     with suppress(TrackingError):
         table = recorded.file("study/table.csv").read_text(encoding="utf-8")
-        groups.append(
-            Group(
+        sections.append(
+            Section(
                 "cells",
                 "Combinations",
                 tables=[_table_of_csv(table, caption="Every combination, the best first")],
@@ -57,13 +57,13 @@ def study_groups(recorded: Recorded) -> tuple[list[Group], list[str]]:
         )
     figures = recorded_figures(recorded, "study")
     if figures:
-        groups.append(Group("figures", "Figures of the search", figures=figures))
+        sections.append(Section("figures", "Figures of the search", figures=figures))
     else:
         missing.append("The study drew no figures (--figures none).")
-    return groups, missing
+    return sections, missing
 
 
-def found_groups(recorded: Recorded) -> list[Group]:
+def found_sections(recorded: Recorded) -> list[Section]:
     """Returns the tables and figures of a run that is no training: a comparison, a race, an evaluation."""
     paths = files_of(recorded.store, recorded.run_id)
     tables = [
@@ -72,8 +72,8 @@ def found_groups(recorded: Recorded) -> list[Group]:
         if path.endswith(".csv")
     ]
     figures = recorded_figures(recorded, "")
-    groups = [Group("tables", "Tables", tables=[one for one in tables if one.rows])] if tables else []
-    return [*groups, *([Group("figures", "Figures", figures=figures)] if figures else [])]
+    sections = [Section("tables", "Tables", tables=[one for one in tables if one.rows])] if tables else []
+    return [*sections, *([Section("figures", "Figures", figures=figures)] if figures else [])]
 
 
 def recorded_figures(recorded: Recorded, folder: str) -> list[Figure]:
@@ -88,7 +88,7 @@ def recorded_figures(recorded: Recorded, folder: str) -> list[Figure]:
     return found
 
 
-def _search(plan: Mapping[str, Any], recorded: Recorded) -> Group:
+def _search(plan: Mapping[str, Any], recorded: Recorded) -> Section:
     names = ("objectives", "trials", "sampler", "pruner", "repeats", "seeds", "max_parameters", "max_macs")
     rows = [texts((name, written(plan[name]))) for name in names if plan.get(name) is not None]
     space = [texts(pair) for pair in plan["space"].items()]
@@ -106,7 +106,7 @@ def _search(plan: Mapping[str, Any], recorded: Recorded) -> Group:
     if best:
         caption = f"The best trial, number {best.pop('trial')}"
         tables.insert(0, Table(caption, ("setting", "value"), [texts(_pair(one)) for one in best.items()]))
-    return Group("search", "Search", tables=tables)
+    return Section("search", "Search", tables=tables)
 
 
 def _trials(rows: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], recorded: Recorded) -> Table:

@@ -11,13 +11,13 @@ from cnnexp.errors import UnknownNameError, UserError
 from cnnexp.results.compare import Comparison, compare_groups
 from cnnexp.results.compare_figures import about_intervals
 from cnnexp.results.compare_tables import csv_of, latex_of, markdown_of, results_table, settings_table
-from cnnexp.results.groups import Group, first_trainings, grouped_by
+from cnnexp.results.groups import RunGroup, first_trainings, grouped_by
 from tests.unit.results.made import NO_STORE, made_group, made_run
 
 TEST, VAL = "test/accuracy", "best/val_accuracy"
 
 
-def compared(*groups: Group, metric: str = TEST, anyway: bool = False) -> Comparison:
+def compared(*groups: RunGroup, metric: str = TEST, anyway: bool = False) -> Comparison:
     return compare_groups(groups, NO_STORE, metric=metric, anyway=anyway)
 
 
@@ -39,7 +39,7 @@ def test_seeds_that_overlap_cannot_be_told_apart() -> None:
 
 def test_seeds_that_are_apart_on_few_images_are_not_called_better() -> None:
     one, other = (
-        Group(name, tuple(made_run(wrong, images=30, seed=seed, model=name) for seed in range(3)))
+        RunGroup(name, tuple(made_run(wrong, images=30, seed=seed, model=name) for seed in range(3)))
         for name, wrong in (("one", [0]), ("other", [1, 2]))
     )
     found = compared(one, other)
@@ -94,8 +94,8 @@ def test_trials_of_a_search_are_no_independent_draws_and_nothing_is_claimed() ->
 def test_an_interval_says_whether_it_is_over_seeds_runs_or_images() -> None:
     one = made_run([1], model="one")
     one.row.metrics.update({"test/accuracy_low": 0.98, "test/accuracy_high": 0.999})  # type: ignore[attr-defined]
-    mixed = Group("mixed", (made_run([1], lr=1), made_run([1, 2], lr=2)))
-    found = compared(made_group("several", (1, 3)), Group("one", (one,)), mixed)
+    mixed = RunGroup("mixed", (made_run([1], lr=1), made_run([1, 2], lr=2)))
+    found = compared(made_group("several", (1, 3)), RunGroup("one", (one,)), mixed)
     header, rows = results_table(found)
     over = {row[0]: row[header.index("interval over")] for row in rows}
     assert over == {"several": "seeds", "one": "images", "mixed": "runs"}
@@ -128,7 +128,7 @@ def test_the_record_says_how_often_the_test_part_was_looked_at() -> None:
 
 def test_runs_are_grouped_by_a_setting_and_other_differences_are_said() -> None:
     alone = [
-        Group(f"{lr}-{seed}", (made_run(range(seed), seed=seed, lr=lr, epochs=epochs),))
+        RunGroup(f"{lr}-{seed}", (made_run(range(seed), seed=seed, lr=lr, epochs=epochs),))
         for lr, epochs in ((0.1, 1), (0.01, 2))
         for seed in (1, 2)
     ]
@@ -143,12 +143,12 @@ def test_runs_are_grouped_by_a_setting_and_other_differences_are_said() -> None:
 
 def test_copies_of_a_run_are_no_further_seeds() -> None:
     alone = [
-        Group(f"{model}-{seed}", (made_run(range(wrong + seed), seed=seed, model=model),))
+        RunGroup(f"{model}-{seed}", (made_run(range(wrong + seed), seed=seed, model=model),))
         for model, wrong in (("cnn", 20), ("mlp", 40))
         for seed in (0, 1)
     ]
-    parent = Group("cnn", tuple(one for group in alone[:2] for one in group.runs))
-    again = Group("mlp-0 again", (made_run(range(40), model="mlp", run_name="again", figures="none"),))
+    parent = RunGroup("cnn", tuple(one for group in alone[:2] for one in group.runs))
+    again = RunGroup("mlp-0 again", (made_run(range(40), model="mlp", run_name="again", figures="none"),))
     for given in ([parent, *alone], [*alone, again]):
         assert [len(one.runs) for one in grouped_by(given, "model")] == [2, 2]
     (note,) = compared(*grouped_by([*alone, again], "model")).notes
@@ -157,7 +157,7 @@ def test_copies_of_a_run_are_no_further_seeds() -> None:
 
 def test_runs_made_by_reproduce_are_left_out_and_named() -> None:
     run, copy = (
-        Group(name, (made_run(range(9), tags=tags),))
+        RunGroup(name, (made_run(range(9), tags=tags),))
         for name, tags in (("run", {}), ("run again", {"reproduces": "0" * 32}))
     )
     assert first_trainings([run]) == ([run], [])
@@ -168,7 +168,7 @@ def test_runs_made_by_reproduce_are_left_out_and_named() -> None:
 
 
 def test_a_model_argument_is_grouped_by_without_its_prefix() -> None:
-    alone = [Group(str(k), (made_run([], params={"model.kernel_size": k}),)) for k in (5, 3, 11)]
+    alone = [RunGroup(str(k), (made_run([], params={"model.kernel_size": k}),)) for k in (5, 3, 11)]
     assert [one.label for one in grouped_by(alone, "kernel-size")] == [
         "kernel_size=3",
         "kernel_size=5",

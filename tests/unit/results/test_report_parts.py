@@ -16,8 +16,8 @@ from cnnexp.results.report.drawing import learning_curves
 from cnnexp.results.report.markdown import as_html
 from cnnexp.results.report.matrix import matrix_cells, worst_mistakes
 from cnnexp.results.report.page import render
+from cnnexp.results.report.run_tables import class_table
 from cnnexp.results.report.run_view import RunView
-from cnnexp.results.report.sections import class_table
 from cnnexp.results.report.thumbnails import data_uri
 from cnnexp.training.metrics import confusion_matrix
 
