@@ -166,6 +166,7 @@ def make_run(
     *,
     accuracy: float | None = None,
     files: dict[str, str] | None = None,
+    params: dict[str, object] | None = None,
     **tags: str,
 ) -> str:
     experiment = store.experiment_id("lab")
@@ -173,7 +174,7 @@ def make_run(
     for path, text in (files or {}).items():
         run.log_text(text, path)
     if accuracy is not None:
-        run.log_params({"model": "mlp", "dataset": "digits", "lr": accuracy})
+        run.log_params({"model": "mlp", "dataset": "digits", "lr": accuracy, **(params or {})})
         run.log_metrics({"best/val_accuracy": accuracy, "test/accuracy": accuracy, "best/epoch": 1})
     run.finish(Outcome(Status.COMPLETED, "all epochs"))
     return run.id
@@ -214,7 +215,7 @@ def test_seeds_are_summed_up_by_mean_and_sd(store: Store) -> None:
         "Test accuracy: 84.00 ± 5.29 % (mean ± sd of 3 seeds; 95 % t interval of the mean 70.86 to 97.14 %)."
         in page
     )
-    assert page.count("seed 1") == 1
+    assert all(page.count(f">five-{seed}</th>") == 1 for seed in range(3))
     assert "<svg" in page
     with zipfile.ZipFile("five.zip") as bundle:
         assert len([name for name in bundle.namelist() if name.endswith("epochs.csv")]) == 3
@@ -238,6 +239,42 @@ def test_an_experiment_lists_its_runs_best_first_without_trials(store: Store) ->
     assert [unescape(name) for name in rows] == ["good", "fair", "bad", EVIL]
     assert page.count("<svg") == 1
     assert "<script>alert" not in page
+
+
+def test_runs_of_different_data_sets_are_not_ranked_together(store: Store) -> None:
+    for name, accuracy, dataset in (
+        ("fair", 0.5, "digits"),
+        ("good", 0.9, "digits"),
+        ("best", 0.99, "mnist"),
+    ):
+        make_run(store, name, accuracy=accuracy, files=epochs_of(accuracy), params={"dataset": dataset})
+    make_run(store, "versus", kind="comparison")
+    page, _ = page_of("lab")
+    sections = re.split(r"<h2 id=", page)[2:]
+    assert [one.partition(">")[2].partition("<")[0] for one in sections] == [
+        "Runs on digits",
+        "Runs on mnist",
+        "Other runs",
+    ]
+    named = [re.findall(r'<th scope="row" class="marked ">(.*?)</th>', one) for one in sections]
+    assert named == [["good", "fair"], ["best"], ["versus"]]
+    assert ["<svg" in one for one in sections] == [True, True, False]
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_arm(store: Store) -> None:
+    for model, seed, accuracy in (("cnn", 0, 0.9), ("cnn", 1, 0.8), ("mlp", 0, 0.7)):
+        params = {"model": model, "seed": seed, "lr": 0.1, "num_test": 9 * seed}
+        files = epochs_of(*[accuracy] * (2 + seed))
+        make_run(store, f"{model}-seed{seed}", accuracy=accuracy, files=files, params=params)
+    page, _ = page_of("lab")
+    (arms, *_) = re.findall(r"<caption>Mean.*?</table>", page, re.DOTALL)
+    assert re.findall(r'<th scope="row" class="marked ">(.*?)</th>', arms) == ["cnn", "mlp"]
+    assert "85.00 ± 7.07" in arms
+    (chart,) = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert [text for text in re.findall(r">([^<>]+)</text>", chart) if text in ("cnn", "mlp")] == [
+        "cnn",
+        "mlp",
+    ]
 
 
 def test_a_name_of_several_things_asks_for_its_kind(store: Store) -> None:
