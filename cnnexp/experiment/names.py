@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 SETTINGS_FILE = "settings.yaml"
+CHOSEN_FILE = "chosen.yaml"  # of the settings only what was chosen
 DATASET_FILE = "data/dataset.json"
 EPOCHS_FILE = "epochs.csv"
 PREDICTIONS_FILE = "test/predictions.csv"

@@ -11,8 +11,9 @@ import torch
 from cnnexp import figures
 from cnnexp.data.dataset import Part
 from cnnexp.experiment.assemble import Assembly, batches
+from cnnexp.experiment.chosen import chosen_text
 from cnnexp.experiment.convolutions import choices_of
-from cnnexp.experiment.names import DATASET_FILE, EPOCHS_FILE, MODEL_NAME, SETTINGS_FILE
+from cnnexp.experiment.names import CHOSEN_FILE, DATASET_FILE, EPOCHS_FILE, MODEL_NAME, SETTINGS_FILE
 from cnnexp.experiment.result import TestResult
 from cnnexp.experiment.tables import csv_table
 from cnnexp.models import layer_table
@@ -39,6 +40,7 @@ def record_start(run: Run, assembly: Assembly) -> None:
     settings = assembly.settings
     run.set_tags({"model": settings.network.model, "dataset": assembly.dataset_name, "kind": "run"})
     record_settings(run, assembly)
+    run.log_text(chosen_text(assembly.asked), CHOSEN_FILE)  # once: a run that goes on is given all of them
     run.log_text(str(table), "network/layers.txt")
     run.log_json([asdict(row) for row in table.rows], "network/layers.json")
     if settings.network.conv == "auto":

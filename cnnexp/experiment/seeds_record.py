@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from cnnexp.errors import TrackingError
 from cnnexp.experiment.assemble import Assembly
-from cnnexp.experiment.names import CHILD, SEEDS_KIND, SETTINGS_FILE, TEST_ACCURACY, VAL_ACCURACY
+from cnnexp.experiment.chosen import chosen_text
+from cnnexp.experiment.names import CHILD, CHOSEN_FILE, SEEDS_KIND, SETTINGS_FILE, TEST_ACCURACY, VAL_ACCURACY
 from cnnexp.experiment.record import settings_text
 from cnnexp.experiment.statistics import Spread, spread_of
 from cnnexp.experiment.tables import csv_table, markdown_table
@@ -120,6 +121,7 @@ def record_seeds_start(run: Run, assembly: Assembly, count: int) -> None:
     run.set_tags({"model": settings.network.model, "dataset": assembly.dataset_name, "kind": SEEDS_KIND})
     text = settings_text(settings.replace(run_name=None))
     run.log_text(f"# Repeat it: {_command(count)}\n{text}", SETTINGS_FILE)
+    run.log_text(chosen_text(assembly.asked), CHOSEN_FILE)
     for name, content in environment.describe().items():
         run.log_text(content, f"environment/{name}")
 

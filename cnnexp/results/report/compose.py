@@ -11,10 +11,10 @@ from cnnexp.experiment.names import DATASET_FILE
 from cnnexp.progress import Progress
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report.page import render
-from cnnexp.results.report.run_view import head_of, view_of
+from cnnexp.results.report.run_view import add_best_trial, head_of, view_of
 from cnnexp.results.report.runs_view import children_sections, experiment_sections
 from cnnexp.results.report.section import Section
-from cnnexp.results.report.study_view import found_sections, study_sections
+from cnnexp.results.report.study_view import best_run, found_sections, study_sections
 from cnnexp.results.report.topic import Topic
 from cnnexp.tracking.rows import children_of
 from cnnexp.tracking.store import Store
@@ -54,8 +54,13 @@ def compose(store: Store, topic: Topic, *, moved: Mapping[str, str], progress: P
         run = view_of(recorded, moved=moved, progress=progress)
     else:
         run = head_of(recorded)
+        best = best_run(recorded) if kind in STUDIES else None
+        if best is not None:
+            add_best_trial(run, *best)
     if kind == "study" and not has_trained:  # a sweep looks for no best network
-        missing.append("No network was trained with the best settings (--no-refit): none is shown.")
+        missing.append(
+            "No network was trained anew with the best settings (--no-refit), and none was tested."
+        )
     html = render(topic.name, _subtitle(recorded, kind), sections=sections, run=run, missing=missing)
     return Page(html, (*missing, *run.missing))
 

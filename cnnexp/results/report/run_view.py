@@ -19,6 +19,7 @@ from cnnexp.results.report.elements import Figure, Picture, Table, texts
 from cnnexp.results.report.markdown import as_html
 from cnnexp.results.report.matrix import MatrixCell, matrix_cells, name_of, worst_mistakes
 from cnnexp.results.report.thumbnails import data_uri
+from cnnexp.tracking.curves import curves_of_run
 from cnnexp.tracking.search import RunRow
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class RunView:
         question: the tag `question`.
         description: the run's note, from Markdown.
         tags: the user's own.
+        whose: settings and curves these are, where they are not the run's own.
         changed, unchanged: settings.
         data: facts of the data set.
         data_notes: what is to be said of it: duplicates, images left out.
@@ -65,6 +67,7 @@ class RunView:
     question: str = ""
     description: Markup = field(default_factory=Markup)
     tags: dict[str, str] = field(default_factory=dict)
+    whose: str = ""
     changed: Table | None = None
     unchanged: Table | None = None
     data: dict[str, str] = field(default_factory=dict)
@@ -128,6 +131,19 @@ def head_of(recorded: Recorded) -> RunView:
     return view
 
 
+def add_best_trial(view: RunView, best: Recorded, number: int) -> None:
+    """Adds settings and curves of the best trial to the head of a study or sweep without a refit.
+
+    Args:
+        view: of the study's own run.
+        best: the trial's run.
+        number: of the trial.
+    """
+    view.whose = f"of the best trial, number {number}"
+    _add_settings(view, best)
+    _add_epochs(view, best)
+
+
 def command_again(row: RunRow) -> str:
     """Returns the command that trains again from the settings file of a run; empty where none does."""
     kind = row.tags.get("kind", "run")
@@ -149,6 +165,8 @@ def _facts(recorded: Recorded) -> dict[str, str]:
     if "best/val_accuracy" in metrics:
         epoch = f" in epoch {metrics['best/epoch']:.0f}" if "best/epoch" in metrics else ""
         facts["best validation accuracy"] = f"{100 * metrics['best/val_accuracy']:.2f} %{epoch}"
+    if "study/best/val_accuracy" in metrics:
+        facts["best validation accuracy"] = f"{100 * metrics['study/best/val_accuracy']:.2f} %"
     what = {"model": params.get("model"), "data set": params.get("dataset")}
     facts |= {name: text for name, text in what.items() if text}
     if params.get("num_parameters", "").isdigit():
@@ -166,7 +184,7 @@ def _add_settings(view: RunView, recorded: Recorded) -> None:
     settings = read_or_none(lambda: recorded.settings)
     if settings is None:
         return
-    view.changed, view.unchanged = run_tables.settings_tables(settings)
+    view.changed, view.unchanged = run_tables.settings_tables(settings, read_or_none(lambda: recorded.chosen))
     view.again = command_again(recorded.row)
     view.settings_text = recorded.file(SETTINGS_FILE).read_text(encoding="utf-8")
     view.tags = {name: text for name, text in settings.tracking.tags.items() if name != "question"}
@@ -247,7 +265,7 @@ def _samples(images: RunImages) -> list[Picture]:
 
 
 def _add_epochs(view: RunView, recorded: Recorded) -> None:
-    epochs = read_or_none(lambda: recorded.epochs)
+    epochs = read_or_none(lambda: recorded.epochs) or _logged_epochs(recorded)
     if not epochs:
         view.missing.append("No epoch was finished: there are no curves.")
         return
@@ -255,6 +273,20 @@ def _add_epochs(view: RunView, recorded: Recorded) -> None:
     monitor = recorded.settings.training.monitor if view.settings_text else "val/loss"
     view.curves = learning_curves(epochs, best_epoch=best, monitor=monitor)
     view.epochs = run_tables.epochs_table(epochs, best)
+
+
+def _logged_epochs(recorded: Recorded) -> list[dict[str, float]]:
+    """Returns the epochs of a trial, which has no table of them: its metrics are the only record."""
+    names = {f"{part}/{what}": f"{part}_{what}" for part in ("train", "val") for what in ("loss", "accuracy")}
+    names |= {"lr": "lr", "seconds": "seconds"}
+    curves = read_or_none(lambda: curves_of_run(recorded.store, recorded.run_id, tuple(names)))
+    if curves is None:
+        return []
+    count = min(map(len, curves.values()))
+    return [
+        {"epoch": place + 1.0, **{names[name]: curves[name][place] for name in names}}
+        for place in range(count)
+    ]
 
 
 def _add_test(view: RunView, recorded: Recorded, images: RunImages | None) -> None:

@@ -11,7 +11,7 @@ from cnnexp.experiment.statistics import spread_of
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report.arms import Arm, arms_of, differing_params
 from cnnexp.results.report.drawing import MOST_OVERLAID, overlaid_curves, spread_curves
-from cnnexp.results.report.elements import NOTHING, Cell, Figure, Table, number, percent, word
+from cnnexp.results.report.elements import NOTHING, Cell, Figure, Table, mean_cell, number, percent, word
 from cnnexp.results.report.section import Section
 from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import Store
@@ -80,8 +80,8 @@ def _arms_table(arms: Sequence[Arm], differing: Sequence[str]) -> Table:
     columns = {
         "trained": [Cell(arm.label, is_marked=True) for arm in arms],
         "runs": [number(len(arm.rows)) for arm in arms],
-        "val. acc. (%)": [_mean(arm.values(VAL_ACCURACY)) for arm in arms],
-        "test acc. (%)": [_mean(arm.values(TEST_ACCURACY)) for arm in arms],
+        "val. acc. (%)": [mean_cell(arm.values(VAL_ACCURACY), factor=100.0, share=True) for arm in arms],
+        "test acc. (%)": [mean_cell(arm.values(TEST_ACCURACY), factor=100.0, share=True) for arm in arms],
         **_differing_columns(first, differing),
         "parameters": [_param(row.params.get("num_parameters"), form=",.0f") for row in first],
     }
@@ -98,13 +98,6 @@ def _differing_columns(rows: Sequence[RunRow], names: Sequence[str]) -> dict[str
         for row in rows
     ]
     return {"settings that differ": [word(text) for text in texts]}
-
-
-def _mean(values: Sequence[float]) -> Cell:
-    if not values:
-        return number(None)
-    found = spread_of(values, share=True)
-    return Cell(found.text(100.0, 2), found.mean, is_number=True)
 
 
 def _others_table(rows: Sequence[RunRow]) -> Table:

@@ -196,13 +196,53 @@ def test_a_study_has_its_trials_and_its_figures(store: Store) -> None:
     make_run(store, "mine", files=files, kind="study", study="mine")
     page, written = page_of("mine")
     assert '<h2 id="trials">' in page
-    assert {"0.25", "0.75", "50.00 %"} <= set(re.findall(r">([^<]+)</td>", page))
+    assert {"0.25", "0.75", "50.00"} <= set(re.findall(r">([^<]+)</td>", page))
     assert len(written.missing) == 2  # no figures, no refit
     recorded = find_recorded(store, "mine")
     Image.new("RGB", (3, 3)).save(recorded.file("study/study.json").with_name("history.png"))
     page, written = page_of("mine")
     assert page.count("data:image/png") == 1
     assert len(written.missing) == 1
+
+
+def make_sweep(store: Store) -> dict[int, str]:
+    """Two values of lr with two seeds each, and a trial that failed; returns the runs by trial number."""
+    plan = {"space": {"lr": "0.1,0.2"}, "objectives": ["val/accuracy"], "trials": 5, "sampler": "grid"}
+    files = {"study/sweep.json": json.dumps(plan)}
+    parent = make_run(store, "grid", files=files, kind="sweep", study="grid")
+    of_trial = {PARENT: parent, "kind": "trial", "study": "grid"}
+    runs, cells = {}, []
+    for place, (lr, found) in enumerate(((0.2, (0.8, 0.9)), (0.1, (0.95, 0.1)))):
+        for repeat, accuracy in enumerate(found):
+            number = 2 * place + repeat
+            params = {"lr": lr, "seed": 7 + repeat}
+            files = {**epochs_of(0.5, accuracy), "settings.yaml": f"model: mlp\nlr: {lr}\n"}
+            tags = {**of_trial, "trial_state": "COMPLETE", "trial_number": str(number)}
+            runs[number] = make_run(store, "t", accuracy=accuracy, files=files, params=params, **tags)
+        measured = {"accuracies": dict(enumerate(found)), "seconds": {0: 1.0, 1: 2.0}, "note": ""}
+        ids = {0: runs[2 * place], 1: runs[2 * place + 1]}
+        cells.append({"params": {"lr": lr}, "facts": {"parameters": 12.0}, "run_ids": ids, **measured})
+    runs[4] = make_run(store, "t4", **of_trial, trial_state="FAIL", trial_number="4")
+    path = store.fetch(parent, "study/sweep.json").with_name("cells.json")
+    path.write_text(json.dumps(cells), encoding="utf-8")
+    return runs
+
+
+def test_a_sweep_has_its_trials_its_best_one_and_how_to_repeat_it(store: Store) -> None:
+    runs = make_sweep(store)
+    page, written = page_of("grid")
+    (trials,) = re.findall(r"<caption>5 trials.*?</table>", page, re.DOTALL)
+    names = ["trial", "state", "val. acc. (%)", "lr", "seed", "parameters", "seconds", "run", "why it ended"]
+    assert re.findall(r"<button[^>]*>(.*?)</button>", trials) == names
+    assert re.findall(r'<th scope="row" class="number (marked )?"', trials) == ["", "marked ", "", "", ""]
+    assert [trials.count(f">{state}</td>") for state in ("complete", "fail")] == [4, 1]
+    assert all(run_id[:8] in trials for run_id in runs.values())
+    assert "val_accuracy_mean" not in page
+    assert "85.00 ± 7.07" in page
+    assert "cnnexp train --from-trial grid:1" in page  # of the best mean, not the luckiest seed
+    assert "Settings of the best trial, number 1" in page
+    assert '<h2 id="curves">' in page
+    assert written.missing == ("The sweep drew no figures (--figures none).",)
 
 
 def test_seeds_are_summed_up_by_mean_and_sd(store: Store) -> None:
