@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from cnnexp.tracking.curves import curves_of_run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from cnnexp.figures.sweep import Values
 
 LOSS, ACCURACY = "val/loss", "val/accuracy"
 _MOST_CURVES = 12
@@ -85,7 +88,20 @@ def _curves(comparison: Comparison) -> Figure | None:
     about = "mean and ± 1 sd of each group's runs" if several else "one run each"
     if len(comparison.groups) > _MOST_CURVES:
         about += f", the best {_MOST_CURVES} of {len(comparison.groups)}"
-    return curves_by_value(series, about=about, title=_headline(comparison))
+    return curves_by_value(series, about=about, title=curves_title(series))
+
+
+def curves_title(series: Mapping[str, tuple[Values, Values]]) -> str:
+    """Returns what validation curves show: whose accuracy is highest in its best epoch, and whose is next.
+
+    Args:
+        series: label to (loss, accuracy), each float (runs, epochs); accuracy in [0, 1].
+    """
+    highest = {label: accuracy.max(axis=1).mean() for label, (_, accuracy) in series.items()}
+    ranked = sorted(highest, key=lambda label: -highest[label])[:2]
+    found = ", ".join(f"{label} {100 * highest[label]:.1f} %" for label in ranked)
+    best_two = " (the best two)" if len(series) > len(ranked) else ""
+    return f"Validation, highest accuracy{best_two}: {found}"
 
 
 def _headline(comparison: Comparison) -> str:

@@ -99,6 +99,28 @@ def groups_of_experiment(store: Store, experiment: str) -> list[RunGroup]:
     return _with_own_labels([_group_of(store, Recorded(store, row)) for row in alone])
 
 
+def on_dataset(groups: Iterable[RunGroup], dataset: str) -> list[RunGroup]:
+    """Returns the groups of runs on one data set.
+
+    Args:
+        groups: of an experiment.
+        dataset: its name, or the start of its digest, where several have one name.
+
+    Raises:
+        UnknownNameError: no run is on it.
+    """
+    groups = list(groups)
+    name_of = {group: group.runs[0].row.params.get("dataset", group.runs[0].data.name) for group in groups}
+    kept = [
+        group
+        for group in groups
+        if dataset == name_of[group] or group.runs[0].data.digest.startswith(dataset)
+    ]
+    if not kept:
+        raise UnknownNameError("data set of --dataset", dataset, set(name_of.values()))
+    return kept
+
+
 def is_search(store: Store, study: str) -> bool:
     """Tells whether a sampler chose the trials of a study: those of a sweep are every combination."""
     rows = rows_where(store, f"{_of_study(study)} and tags.kind != 'trial'")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 
+import numpy as np
 import pytest
 
 from cnnexp.errors import UnknownNameError, UserError
-from cnnexp.results.compare import Comparison, compare_groups
-from cnnexp.results.compare_figures import about_intervals
+from cnnexp.results.compare import Comparison, compare_groups, refuse_several_datasets
+from cnnexp.results.compare_figures import about_intervals, curves_title
 from cnnexp.results.compare_tables import csv_of, latex_of, markdown_of, results_table, settings_table
-from cnnexp.results.groups import RunGroup, first_trainings, grouped_by
+from cnnexp.results.groups import RunGroup, first_trainings, grouped_by, on_dataset
 from tests.unit.results.made import NO_STORE, made_group, made_run
 
 TEST, VAL = "test/accuracy", "best/val_accuracy"
@@ -113,6 +114,40 @@ def test_different_data_need_anyway_and_are_not_paired() -> None:
     found = compared(*groups, anyway=True)
     assert found.pairs[0].over_images is None
     assert any("not the same" in note for note in found.notes)
+
+
+def test_runs_of_an_experiment_on_several_data_sets_are_refused_by_their_names() -> None:
+    digits = made_group("mlp", (1, 2), dataset="digits")
+    fashion = made_group("cnn", (3,), dataset="fashion-mnist", digest="sha256:bb")
+    sentence = (
+        r"digits \(2 runs, 400 images, sha256:aa\); fashion-mnist \(1 run, 400 images, sha256:bb\)\. "
+        r"--dataset digits, say, compares those of one; --anyway"
+    )
+    with pytest.raises(UserError, match=sentence):
+        refuse_several_datasets([fashion, digits])
+    refuse_several_datasets([digits])
+    small = made_group("small", (1, 2, 3), dataset="digits", digest="sha256:cc")
+    with pytest.raises(UserError, match=r"--dataset sha256:cc, say"):  # the name alone would not tell
+        refuse_several_datasets([digits, small])
+
+
+def test_a_data_set_is_chosen_by_its_name_or_the_start_of_its_digest() -> None:
+    digits = made_group("mlp", (1,), dataset="digits")
+    small = made_group("small", (1,), dataset="digits", digest="sha256:cc")
+    fashion = made_group("cnn", (3,), dataset="fashion-mnist", digest="sha256:bb")
+    groups = [digits, small, fashion]
+    assert on_dataset(groups, "digits") == [digits, small]
+    assert on_dataset(groups, "sha256:c") == [small]
+    with pytest.raises(UnknownNameError, match=r"did you mean 'digits'.*Known: digits, fashion-mnist"):
+        on_dataset(groups, "digit")
+
+
+def test_the_title_of_the_curves_is_of_validation() -> None:
+    series = {
+        label: (np.ones((2, 3)), np.array([[0.1, high, 0.2], [0.1, 0.2, high]]))
+        for label, high in (("cnn", 0.8), ("mlp", 0.9), ("lenet", 0.7))
+    }
+    assert curves_title(series) == "Validation, highest accuracy (the best two): mlp 90.0 %, cnn 80.0 %"
 
 
 def test_the_same_rows_in_another_size_are_the_same_images_anyway() -> None:
