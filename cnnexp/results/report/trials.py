@@ -87,7 +87,7 @@ def trials_table(
     are_numbers = {name: any(_is_number(trial.params.get(name)) for trial in trials) for name in names}
     rows = []
     for trial in trials:
-        values = trial.values or [None] * len(objectives)
+        values: Sequence[float | None] = trial.values or [None] * len(objectives)
         rows.append(
             [
                 Cell(str(trial.number), trial.number, is_number=True, is_marked=trial is best),

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -166,11 +166,12 @@ def make_run(
     *,
     accuracy: float | None = None,
     files: dict[str, str] | None = None,
-    params: dict[str, object] | None = None,
-    **tags: str,
+    params: Mapping[str, object] | None = None,
+    tags: Mapping[str, str] | None = None,
+    **more_tags: str,
 ) -> str:
     experiment = store.experiment_id("lab")
-    run = store.create_run(experiment, run_name=name, tags={"kind": "run", **tags})
+    run = store.create_run(experiment, run_name=name, tags={"kind": "run", **(tags or {}), **more_tags})
     for path, text in (files or {}).items():
         run.log_text(text, path)
     if accuracy is not None:
@@ -218,11 +219,11 @@ def make_sweep(store: Store) -> dict[int, str]:
             params = {"lr": lr, "seed": 7 + repeat}
             files = {**epochs_of(0.5, accuracy), "settings.yaml": f"model: mlp\nlr: {lr}\n"}
             tags = {**of_trial, "trial_state": "COMPLETE", "trial_number": str(number)}
-            runs[number] = make_run(store, "t", accuracy=accuracy, files=files, params=params, **tags)
+            runs[number] = make_run(store, "t", accuracy=accuracy, files=files, params=params, tags=tags)
         measured = {"accuracies": dict(enumerate(found)), "seconds": {0: 1.0, 1: 2.0}, "note": ""}
         ids = {0: runs[2 * place], 1: runs[2 * place + 1]}
         cells.append({"params": {"lr": lr}, "facts": {"parameters": 12.0}, "run_ids": ids, **measured})
-    runs[4] = make_run(store, "t4", **of_trial, trial_state="FAIL", trial_number="4")
+    runs[4] = make_run(store, "t4", tags=of_trial, trial_state="FAIL", trial_number="4")
     path = store.fetch(parent, "study/sweep.json").with_name("cells.json")
     path.write_text(json.dumps(cells), encoding="utf-8")
     return runs
@@ -249,7 +250,7 @@ def test_seeds_are_summed_up_by_mean_and_sd(store: Store) -> None:
     parent = make_run(store, "five", kind="seeds")
     for seed, accuracy in enumerate((0.80, 0.82, 0.90)):
         tags = {PARENT: parent, "child": f"seed {seed}"}
-        make_run(store, f"five-{seed}", accuracy=accuracy, files=epochs_of(0.5, accuracy), **tags)
+        make_run(store, f"five-{seed}", accuracy=accuracy, files=epochs_of(0.5, accuracy), tags=tags)
     page, _ = page_of("five", bundle="five.zip")
     assert (
         "Test accuracy: 84.00 ± 5.29 % (mean ± sd of 3 seeds; 95 % t interval of the mean 70.86 to 97.14 %)."
