@@ -40,6 +40,7 @@ _PLANNED = {  # of the plan of a search, and what people call it
     "max_parameters": "most parameters",
     "max_macs": "most MACs",
 }
+_MOST_DIGITS = 8
 MOST_ROWS = 1000  # of a table that was recorded: that of all predictions, say, has no end
 _ALTS = {
     "history": "Value of each trial, in order, and the best one so far",
@@ -161,5 +162,7 @@ def _table_of_csv(text: str, *, caption: str) -> Table:
 def _of_text(text: str) -> Cell:
     with suppress(ValueError):
         value = float(text)
-        return Cell(text, value if math.isfinite(value) else -math.inf, is_number=True)
+        is_long = "." in text and len(text) > _MOST_DIGITS  # tables for programs have all digits
+        shown = f"{value:.5g}" if is_long else text
+        return Cell(shown, value if math.isfinite(value) else -math.inf, is_number=True)
     return word(text)
