@@ -18,6 +18,7 @@ _MOST_ROWS = 20
 @click.argument("runs", nargs=-1, metavar="RUN...")
 @click.option("--study", metavar="S", help="Compare the trials of a study or sweep, by validation accuracy.")
 @click.option("--experiment", metavar="E", help="Compare the tested runs of an experiment.")
+@click.option("--dataset", metavar="NAME", help="Of an experiment, compare only runs on this data set.")
 @click.option("--group-by", metavar="SETTING", help="Runs of equal value of this setting are one group.")
 @click.option("--anyway", is_flag=True, help="Compare runs of different data.")
 @click.option(
@@ -31,6 +32,7 @@ def compare(
     runs: tuple[str, ...],
     study: str | None,
     experiment: str | None,
+    dataset: str | None,
     group_by: str | None,
     outputs: tuple[str, ...],
     figures: str | None,
@@ -50,7 +52,13 @@ def compare(
     from cnnexp.results.compare_tables import write_tables
 
     found = cnnexp.compare(
-        *runs, study=study, experiment=experiment, group_by=group_by, anyway=anyway, tracking_uri=tracking_uri
+        *runs,
+        study=study,
+        experiment=experiment,
+        dataset=dataset,
+        group_by=group_by,
+        anyway=anyway,
+        tracking_uri=tracking_uri,
     )
     _say(found)
     for path in outputs:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cnnexp.errors import TrackingError
 from cnnexp.experiment.assemble import Load
 from cnnexp.experiment.listener import Listener
+from cnnexp.experiment.names import CHILD
 from cnnexp.experiment.run import run_experiment
 from cnnexp.experiment.trial import LoadedSets
 from cnnexp.settings import Settings
@@ -22,8 +23,6 @@ from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import PARENT, Store
 from cnnexp.training.checkpoint import LAST
 from cnnexp.training.interrupt import Interrupt
-
-CHILD = "child"  # tag: which of its parent's children a run is
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cnnexp.errors import UserError
-from cnnexp.experiment.children import CHILD, run_children
+from cnnexp.experiment.children import run_children
 from cnnexp.experiment.listener import Guarded, Listener
+from cnnexp.experiment.names import CHILD
 from cnnexp.experiment.race import race
 from cnnexp.experiment.race_time import spoken
 from cnnexp.experiment.run import closed_truthfully

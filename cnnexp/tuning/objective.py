@@ -232,11 +232,12 @@ class Trainer:
         return facts
 
     def _assembled(self, candidate: Candidate, repeat: int, changed: Mapping[str, object]) -> Assembly:
-        settings = self.plan.settings_of(
-            candidate.params, seed=self._seed(candidate.record, repeat), **self.machine
-        )
+        seed = self._seed(candidate.record, repeat)
+        asked = self.plan.settings_of(candidate.params, seed=seed).replace(**changed)
+        settings = self.plan.settings_of(candidate.params, seed=seed, **self.machine).replace(**changed)
         # What the data set has to say was said by the first assembly, before the study began.
-        return assemble(settings.replace(**changed), Listener(), load=self._sets.load)
+        assembly = assemble(settings, Listener(), load=self._sets.load)
+        return replace(assembly, asked=asked)  # threads and device are the worker's, not chosen
 
     def params_of(self, record: TrialRecord, params: Params, repeat: int = 0) -> dict[str, object]:
         """Returns what a trial's run has as params."""
