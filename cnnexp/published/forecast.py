@@ -76,6 +76,17 @@ class Forecast:
         return self.each * self.runs
 
 
+class _OnlyProgress(Listener):
+    """Tells how far reading the data is; notes are said when the runs are begun."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def progress(self, task: str, done: int, total: int) -> None:
+        """Hands on."""
+        self._listener.progress(task, done, total)
+
+
 def forecast(plan: Plan, children: Sequence[Child], *, with_race: bool, listener: Listener) -> list[Forecast]:
     """Measures some steps of every arm that is still to be trained.
 
@@ -83,33 +94,34 @@ def forecast(plan: Plan, children: Sequence[Child], *, with_race: bool, listener
         UserError: an arm cannot work as asked.
     """
     listener.progress(TASK, 0, 0)
+    quiet = _OnlyProgress(listener)
     sets = LoadedSets()
     runs = Counter(child.key.rpartition(", seed ")[0] for child in children)
     found = []
     if with_race and plan.race is not None:
-        found.append(Forecast("race", 1, _race_span(plan, sets)))
+        found.append(Forecast("race", 1, _race_span(plan, sets, quiet)))
     for number, (arm, count) in enumerate(runs.items()):
         listener.progress(TASK, number, len(runs))
-        found.append(Forecast(arm, count, _span(plan.arms[arm], sets)))
+        found.append(Forecast(arm, count, _span(plan.arms[arm], sets, quiet)))
     listener.progress(TASK, len(runs), len(runs))
     return found
 
 
-def _race_span(plan: Plan, sets: LoadedSets) -> Span:
+def _race_span(plan: Plan, sets: LoadedSets, listener: Listener) -> Span:
     assert plan.race is not None
     assert plan.file.experiment.race is not None
     algorithms = plan.file.experiment.race.algorithms
     others = len([one for one in algorithms if one in ALGORITHMS and one != "loop"])
-    span = _span(plan.race, sets) * (2 + 2 * others)  # torch twice; ours take up to twice as long
+    span = _span(plan.race, sets, listener) * (2 + 2 * others)  # torch twice; ours take up to twice as long
     if "loop" in algorithms:
-        seconds = loop_training_seconds(assemble(plan.race, Listener(), load=sets.load))
+        seconds = loop_training_seconds(assemble(plan.race, listener, load=sets.load))
         span += Span(seconds, seconds)
     return span
 
 
-def _span(settings: Settings, sets: LoadedSets) -> Span:
+def _span(settings: Settings, sets: LoadedSets, listener: Listener) -> Span:
     """Returns how long one run will take: its epochs, and the test at the end."""
-    assembly = assemble(settings, Listener(), load=sets.load)
+    assembly = assemble(settings, listener, load=sets.load)
     train, val, test = (len(getattr(assembly.dataset, name)) for name in ("train", "val", "test"))
     part = batches(assembly, "train")
     try:
