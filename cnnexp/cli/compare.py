@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnnexp.cli.missing import A_RUN
+from cnnexp.cli.named import check_runs
+from cnnexp.cli.output import check_writable, make_folder
+from cnnexp.errors import UserError
+
 if TYPE_CHECKING:
     from cnnexp.results.compare import Comparison
 
@@ -47,7 +52,13 @@ def compare(
     RUN is an id, a unique prefix, a name, last, best, or a model's URI; a run of several seeds
     (`train --seeds`) is one group. Nothing is evaluated anew.
     """
+    if not runs and study is None and experiment is None:
+        raise UserError(
+            f"RUN is missing: give two or more, each {A_RUN}; or --study S, or --experiment E. For example: "
+            "cnnexp compare last best"
+        )
     _check_places(outputs, figures, force=force)
+    check_runs(runs, tracking_uri)
     import cnnexp
     from cnnexp.results.compare_tables import write_tables
 
@@ -69,9 +80,6 @@ def compare(
 
 
 def _check_places(outputs: tuple[str, ...], figures: str | None, *, force: bool) -> None:
-    from cnnexp.cli.output import check_writable, make_folder
-    from cnnexp.errors import UserError
-
     for path in outputs:
         check_writable(path, suffixes=(".csv", ".md", ".tex"), option="-o", force=force)
     if figures is None:

@@ -72,7 +72,7 @@ def run_children(
             result = run_experiment(
                 child.settings,
                 listener=listener,
-                resume=row.run_id if row is not None and _goes_on(store, row) else None,
+                resume=row.run_id if row is not None and can_go_on(store, row) else None,
                 store=store,
                 tags={PARENT: parent.id, CHILD: child.key},
                 load=load,
@@ -84,7 +84,7 @@ def run_children(
             return
 
 
-def _goes_on(store: Store, row: RunRow) -> bool:
+def can_go_on(store: Store, row: RunRow) -> bool:
     """Tells whether a run that did not finish left a checkpoint to go on from."""
     with suppress(TrackingError):
         return store.fetch(row.run_id, LAST).is_file()

@@ -20,7 +20,7 @@ from cnnexp.experiment.trial import LoadedSets, Trained, run_trial
 from cnnexp.models import layer_table
 from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import PARENT, Store
-from cnnexp.training.events import EpochReport, Outcome, Status
+from cnnexp.training.events import TOTAL_SECONDS, EpochReport, Outcome, Status, training_seconds
 from cnnexp.training.interrupt import Interrupt
 from cnnexp.training.judges import Judge, best_of
 from cnnexp.tuning.ledger import TrialRecord, record_of
@@ -33,7 +33,7 @@ _SEEDS_OF_TRAINING = 1_000_000  # apart from the seeds of proposals
 _LATENCY_ROUNDS = 20
 HOLD_SECONDS = 5.0  # between two requests with the epochs of a trial
 # An objective's metric of a run; `seconds` are those of each epoch.
-METRIC = {"val/accuracy": "best/val_accuracy", "val/loss": "best/val_loss", "seconds": "total_seconds"}
+METRIC = {"val/accuracy": "best/val_accuracy", "val/loss": "best/val_loss", "seconds": TOTAL_SECONDS}
 TRIAL_STATE = {
     Status.COMPLETED: "COMPLETE",
     Status.STOPPED_EARLY: "COMPLETE",
@@ -192,14 +192,14 @@ class Trainer:
             TrialPruned, FailedTrialError, VoidTrialError: as it ended.
         """
         outcome, best = trained.outcome, best_of(trained.history)
-        facts = facts | {"seconds": sum(report.seconds for report in trained.history)}
-        if best is not None:
-            facts["best_epoch"] = best.epoch
         if best is not None and "latency_ms" in self.plan.objectives:
-            facts["latency_ms"] = latency_ms(assembly)
+            facts = facts | {"latency_ms": latency_ms(assembly)}
         if not is_running(self.storage, candidate.trial):
             outcome = Outcome(Status.INTERRUPTED, "the study has given up this trial: its worker was silent")
         run.log_metrics(_as_metrics(facts))
+        facts = facts | {"seconds": training_seconds(trained.history)}  # logged with the epochs
+        if best is not None:
+            facts["best_epoch"] = best.epoch
         run.set_tags({"trial_state": TRIAL_STATE[outcome.status]})
         run.finish(outcome)
         if outcome.status is Status.INTERRUPTED:
@@ -298,5 +298,5 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _as_metrics(facts: Mapping[str, float]) -> dict[str, float]:
-    """Returns facts under their names in MLflow; the best epoch is logged with the epochs."""
+    """Returns facts under their names in MLflow; an earlier trial's best epoch stays its own."""
     return {METRIC.get(name, name): value for name, value in facts.items() if name != "best_epoch"}

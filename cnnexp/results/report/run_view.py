@@ -176,7 +176,7 @@ def _facts(recorded: Recorded) -> dict[str, str]:
         facts["ended"] += f": {row.reason}"
     facts["started"] = f"{row.started:%Y-%m-%d %H:%M %z}"
     if row.seconds is not None:
-        facts["time"] = f"{row.seconds:,.0f} s"
+        facts["training time"] = f"{row.seconds:,.0f} s"
     return facts
 
 
