@@ -81,12 +81,12 @@ def _counted(rows: Sequence[Row]) -> Table:
 
 
 def _table(header: Sequence[str]) -> Table:
-    """Returns an empty table whose words may be wrapped, its numbers not."""
+    """Returns an empty table of which only the verdicts may be wrapped."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    words = ("what", "network", "verdict")
     for name in header:
+        is_text = name in ("what", "network", "verdict")
         table.add_column(
-            name, justify="left" if name in words else "right", no_wrap=name not in words, overflow="fold"
+            name, justify="left" if is_text else "right", no_wrap=name != "verdict", overflow="fold"
         )
     return table
 

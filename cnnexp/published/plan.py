@@ -95,12 +95,6 @@ class Plan:
         """Tells whether figures of an arm, or of one of the race, can be set against the published ones."""
         return self.form == "full" and not self.changed and not self._has_other_data(arm)
 
-    def epochs(self, arm: str) -> int:
-        """Returns how many epochs an arm, or one of the race, is trained for at most."""
-        settings = self.arms.get(arm, self.race)
-        assert settings is not None
-        return settings.training.epochs
-
     def _has_other_data(self, arm: str) -> bool:
         """Tells whether an arm has other data than the original; of photos to be given nobody knows."""
         experiment = self.file.experiment

@@ -190,11 +190,10 @@ def _row(
     is_same = plan.is_comparable(arm)
     verdict = verdict_of(published, ours) if published is not None else ""
     if published is not None and ours:
-        reasons = [f"not comparable: {other_conditions}"] if other_conditions else []
-        if not is_same:
-            of = f", ours of {plan.epochs(arm)} epoch(s)" if is_amount else ""
-            reasons.append(f"{REDUCED if plan.form == 'quick' else CHANGED}{of}")
-        verdict = "; ".join(reasons) or verdict
+        if other_conditions:
+            verdict = f"not comparable: {other_conditions}"
+        elif not is_same:
+            verdict = REDUCED if plan.form == "quick" else CHANGED
     is_alike = not other_conditions and (is_same or not is_amount)
     return Row(arm, what, published, tuple(ours), verdict, source, is_curve, is_alike)
 
