@@ -58,7 +58,7 @@ def inspect(
     if data_dir is not None:
         given["data_dir"] = Given(data_dir, "--data-dir")
     with Terminal(quiet=False) as terminal:
-        found = inspect_images(dataset, labels=labels, progress=terminal.progress, **given)
+        found = inspect_images(dataset, None, labels=labels, progress=terminal.progress, **given)
     _print(found)
     if folder is not None:
         _write(found, folder)

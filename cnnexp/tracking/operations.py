@@ -119,9 +119,8 @@ def _begun_model(client: MlflowClient, target: Target, operation: Operation) -> 
 def _linked_models(client: MlflowClient, target: Target) -> set[str]:
     """Returns the models that a run is linked to: stores refuse a link that they have."""
     run = client.get_run(target.run_id)
-    made = run.outputs.model_outputs if run.outputs else []
-    used = run.inputs.model_inputs if run.inputs else []
-    return {str(one.model_id) for one in (*made, *used)}
+    made = {str(one.model_id) for one in run.outputs.model_outputs} if run.outputs else set()
+    return made | ({str(one.model_id) for one in run.inputs.model_inputs} if run.inputs else set())
 
 
 def _model_input(client: MlflowClient, target: Target, operation: Operation) -> None:
