@@ -27,12 +27,21 @@ from types import ModuleType
 from typing import Any
 
 LIBRARIES = [
+    "alembic.command",
     "cnnexp.cli.runs",
+    "cnnexp.cli.study_terminal",
     "cnnexp.cli.sweep",
+    "cnnexp.cli.terminal",
     "cnnexp.cli.train",
     "cnnexp.cli.tune",
+    "cnnexp.tuning.preload",
     "cnnexp.tuning.worker",
     "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_workspace_store",
+    "rich.progress",
+    "scipy.stats",
+    "sklearn.datasets",
+    "sqlalchemy.dialects.sqlite",
     "torch._dynamo",  # an optimizer imports it
 ]
 SECONDS = 240

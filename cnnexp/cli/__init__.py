@@ -75,6 +75,15 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(self.commands_help.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Runs a command; an argument that it lacks is said with what is allowed."""
+        try:
+            return super().invoke(ctx)
+        except click.MissingParameter as error:
+            from cnnexp.cli.missing import missing
+
+            raise missing(error) from error
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnnexp.cli.missing import A_RUN
+from cnnexp.cli.named import check_runs
+from cnnexp.cli.output import check_writable, make_folder
+from cnnexp.errors import UserError
+
 if TYPE_CHECKING:
     from cnnexp.results.compare import Comparison
 
@@ -18,6 +23,7 @@ _MOST_ROWS = 20
 @click.argument("runs", nargs=-1, metavar="RUN...")
 @click.option("--study", metavar="S", help="Compare the trials of a study or sweep, by validation accuracy.")
 @click.option("--experiment", metavar="E", help="Compare the tested runs of an experiment.")
+@click.option("--dataset", metavar="NAME", help="Of an experiment, compare only runs on this data set.")
 @click.option("--group-by", metavar="SETTING", help="Runs of equal value of this setting are one group.")
 @click.option("--anyway", is_flag=True, help="Compare runs of different data.")
 @click.option(
@@ -31,6 +37,7 @@ def compare(
     runs: tuple[str, ...],
     study: str | None,
     experiment: str | None,
+    dataset: str | None,
     group_by: str | None,
     outputs: tuple[str, ...],
     figures: str | None,
@@ -45,12 +52,24 @@ def compare(
     RUN is an id, a unique prefix, a name, last, best, or a model's URI; a run of several seeds
     (`train --seeds`) is one group. Nothing is evaluated anew.
     """
+    if not runs and study is None and experiment is None:
+        raise UserError(
+            f"RUN is missing: give two or more, each {A_RUN}; or --study S, or --experiment E. For example: "
+            "cnnexp compare last best"
+        )
     _check_places(outputs, figures, force=force)
+    check_runs(runs, tracking_uri)
     import cnnexp
     from cnnexp.results.compare_tables import write_tables
 
     found = cnnexp.compare(
-        *runs, study=study, experiment=experiment, group_by=group_by, anyway=anyway, tracking_uri=tracking_uri
+        *runs,
+        study=study,
+        experiment=experiment,
+        dataset=dataset,
+        group_by=group_by,
+        anyway=anyway,
+        tracking_uri=tracking_uri,
     )
     _say(found)
     for path in outputs:
@@ -61,9 +80,6 @@ def compare(
 
 
 def _check_places(outputs: tuple[str, ...], figures: str | None, *, force: bool) -> None:
-    from cnnexp.cli.output import check_writable, make_folder
-    from cnnexp.errors import UserError
-
     for path in outputs:
         check_writable(path, suffixes=(".csv", ".md", ".tex"), option="-o", force=force)
     if figures is None:

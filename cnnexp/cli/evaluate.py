@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnnexp.cli.named import check_runs
 from cnnexp.cli.signals import sigterm_as_ctrl_c
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def evaluate(*, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - handed o
     RUN is an id, the start of one, a name, last, best, or the URI of a model. Images are read in the model's
     size and colour, classes are matched by name. It is recorded as a run of its own.
     """
+    check_runs([options["run"]], options["tracking_uri"])
     from cnnexp.cli.terminal import Terminal
 
     with sigterm_as_ctrl_c(), Terminal(quiet=quiet) as terminal:

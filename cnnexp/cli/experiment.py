@@ -5,20 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from cnnexp.cli.output import check_writable
 from cnnexp.cli.signals import sigterm_as_ctrl_c
-from cnnexp.cli.tables import print_table
 from cnnexp.errors import UserError
+from cnnexp.published import find_experiment
+from cnnexp.published.read import read_experiment
+from cnnexp.published.request import Request, check_request
 from cnnexp.settings import Given
-
-if TYPE_CHECKING:
-    from cnnexp.published.plan import Request
-    from cnnexp.published.report import ExperimentResult
-    from cnnexp.published.run import Announcement
 
 PLACE = ("tracking_uri", "experiment", "data_dir", "device", "threads")
 
@@ -68,6 +64,9 @@ def experiment(
     if write is not None:
         _write(name, write, force=force)
         return
+    request = _request(context)
+    check_request(read_experiment(find_experiment(name)), request)  # before what takes seconds to import
+    from cnnexp.cli.experiment_terminal import say_experiment, say_plan
     from cnnexp.cli.terminal import Terminal
 
     with sigterm_as_ctrl_c(), Terminal(quiet=quiet) as terminal:
@@ -75,7 +74,7 @@ def experiment(
 
         result = run_published(
             name,
-            _request(context),
+            request,
             fresh=fresh,
             long=long,
             dry_run=dry_run,
@@ -88,8 +87,6 @@ def experiment(
 
 
 def _request(context: click.Context) -> Request:
-    from cnnexp.published.plan import Request
-
     typed = context.params
     return Request(
         quick=typed["quick"],
@@ -117,64 +114,7 @@ def _overrides(texts: tuple[str, ...]) -> dict[str, Given]:
 
 
 def _write(name: str, path: str, *, force: bool) -> None:
-    from cnnexp.published import find_experiment
-
     text = find_experiment(name).read_text(encoding="utf-8")
     check_writable(path, suffixes=(".yaml", ".yml"), option="--write", force=force)
     Path(path).write_text(text, encoding="utf-8")
     click.echo(f"Wrote {path}; change it, then `cnnexp experiment {shlex.quote(path)}`.")
-
-
-def say_plan(announced: Announcement) -> None:
-    """Prints what will be run, and how long it will take where that was measured."""
-    from cnnexp.experiment.race_time import spoken
-
-    plan, count = announced.plan, len(announced.plan.children())
-    race = "a race and " if plan.race is not None else ""
-    click.echo(f"{plan.file.experiment.title} ({plan.form}): {race}{count} runs, {plan.seeds} seed(s)")
-    if plan.form == "quick":
-        click.echo(f"reduced: {plan.file.experiment.quick.what}")
-    if announced.goes_on is not None:
-        click.echo(f"goes on with run {announced.goes_on}: {announced.done} of {count} runs are finished")
-    if announced.forecasts:
-        print_table(
-            ("arm", "runs", "each", "together"),
-            [
-                (one.arm, one.runs, spoken(one.seconds), spoken(one.runs * one.seconds))
-                for one in announced.forecasts
-            ],
-            right=("runs", "each", "together"),
-        )
-        click.echo(f"about {spoken(announced.seconds)} here, from a few steps of each")
-
-
-def say_experiment(result: ExperimentResult, command: str) -> None:
-    """Prints the table, the rule, the answers, and where the runs are."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from cnnexp.cli.tables import print_rows
-    from cnnexp.cli.terminal import bold, completed
-    from cnnexp.published.table import HEADER, NUMBERS, RULE, spread_sentence
-    from cnnexp.training.events import Status
-
-    print_table(HEADER, [row.cells() for row in result.rows if not row.is_curve], right=NUMBERS)
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    said = [*result.conditions(), RULE, spread_sentence(result.rows)]
-    for number, sentence in enumerate(filter(None, said)):
-        table.add_row("" if number else "how", escape(sentence))
-    for ask, sentences in result.answers:
-        table.add_row("asked", bold(ask))
-        for sentence in sentences:
-            table.add_row("", escape(sentence))
-    table.add_row(result.outcome.status.value, escape(result.outcome.reason))
-    table.add_row(
-        "run", escape(f"{result.run_name}  {result.run_id}  (experiment/table.md, table.csv, plots)")
-    )
-    tracking = next(iter(result.plan.arms.values())).tracking
-    table.add_row("look", bold(completed("cnnexp ui", tracking, "experiment")))
-    if result.outcome.status is Status.INTERRUPTED:
-        table.add_row("go on", bold(command))
-    print_rows(table)

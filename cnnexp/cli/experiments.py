@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnexp.cli.tables import print_table
+from cnnexp.cli.tables import WIDTH, print_table
 
 
 @click.command()
@@ -22,6 +22,7 @@ def experiments() -> None:
         found = read_experiment(path).experiment
         runs = f"{len(found.arms)} × {found.seeds}" + (" + race" if found.race is not None else "")
         data = ", ".join(role.what for role in found.data.values())
-        rows.append((name, found.title, runs, data, len(found.questions), path))
-    header = ("name", "what", "arms × seeds", "data", "questions", "file")
-    print_table(header, rows, right=("arms × seeds", "questions"))
+        rows.append((name, found.title, runs, data, len(found.questions)))
+    header = ("name", "what", "arms × seeds", "data", "questions")
+    print_table(header, rows, right=("arms × seeds", "questions"), width=WIDTH)
+    click.echo(f"\nThe files lie in {path.parent}; `--write` copies one to start from.")

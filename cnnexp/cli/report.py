@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 if TYPE_CHECKING:
-    from cnnexp.results.report.subject import Kind
+    from cnnexp.results.report.topic import Kind
 
 
 @click.command()

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from cnnexp.cli.named import check_runs
 from cnnexp.cli.signals import sigterm_as_ctrl_c
 
 
@@ -31,6 +32,7 @@ def reproduce(
     (versions, device, CPU, code, data) is said first. Every number of every epoch, the test predictions and
     the weights are compared bit for bit.
     """
+    check_runs([run], tracking_uri)
     from rich.markup import escape
     from rich.table import Table
 

@@ -53,7 +53,7 @@ def studies(context: click.Context, /, storage: str | None, tracking_uri: str | 
 
 
 @studies.command()
-@click.argument("name")
+@click.argument("name", metavar="STUDY")
 @storage_option
 @tracking_option
 @click.option("--yes", is_flag=True, help="Do not ask.")

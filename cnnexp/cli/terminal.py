@@ -72,11 +72,15 @@ class Terminal(Listener):
             self._progress.update(self._tasks[name], completed=done)
 
     def progress(self, task: str, done: int, total: int) -> None:
-        """Moves the bar of a slow task; without a terminal it is said once, if it takes long."""
+        """Moves the bar of a slow task; without a terminal it is said once, if it takes long.
+
+        A task without a total is said at once: nobody knows how long it takes.
+        """
         unfinished = done < total or not total
         if not self._live:
             since = self._since.setdefault(task, time.monotonic())
-            if unfinished and since is not None and time.monotonic() - since > LONG_SECONDS:
+            is_long = since is not None and time.monotonic() - since > LONG_SECONDS
+            if unfinished and since is not None and (is_long or not total):
                 self._since[task] = None
                 self._console.print(escape(f"{task} ..."))
             return

@@ -85,7 +85,7 @@ def decode_dataset(
         UnknownNameError: no such data set.
         DataError: it is missing or broken.
     """
-    entry, argument = _entry(settings.dataset)
+    entry, argument = entry_of(settings.dataset)
     found = _find(entry, argument, settings, progress, fewest_classes=fewest_classes)
     reading = _reading(settings, entry) if found.cacheable else _asked(settings)
     decoded = decode(
@@ -109,7 +109,7 @@ def find_dataset(settings: DataSettings, *, progress: Progress = silent) -> Foun
         UnknownNameError: no such data set.
         DataError: it is nowhere to be had.
     """
-    return _find(*_entry(settings.dataset), settings, progress)
+    return _find(*entry_of(settings.dataset), settings, progress)
 
 
 def image_spec(settings: DataSettings) -> ImageSpec:
@@ -121,7 +121,7 @@ def image_spec(settings: DataSettings) -> ImageSpec:
         UnknownNameError: no such data set.
         DataError: it is nowhere to be had.
     """
-    entry, argument = _entry(settings.dataset)
+    entry, argument = entry_of(settings.dataset)
     if entry.image_size is not None and entry.channels is not None and entry.num_classes is not None:
         frame, num_classes = _asked(settings).frame(entry.image_size, entry.channels), entry.num_classes
     else:
@@ -130,8 +130,22 @@ def image_spec(settings: DataSettings) -> ImageSpec:
     return ImageSpec(frame.channels, frame.height, frame.width, num_classes)
 
 
-def _entry(dataset: str) -> tuple[DatasetEntry, str]:
-    """Returns the entry of a name, and what follows the colon of a name that takes a path."""
+def class_names_of(settings: DataSettings) -> tuple[str, ...]:
+    """Returns the classes of a data set, in the order of their labels; no image is decoded.
+
+    Raises:
+        UnknownNameError: no such data set.
+        DataError: it is nowhere to be had.
+    """
+    return tuple(_find(*entry_of(settings.dataset), settings, silent).open(_asked(settings)).class_names)
+
+
+def entry_of(dataset: str) -> tuple[DatasetEntry, str]:
+    """Returns the entry of a name, and what follows the colon of a name that takes a path.
+
+    Raises:
+        UnknownNameError: no such data set.
+    """
     name, _, argument = dataset.partition(":")
     if name in DATASETS and DATASETS.get(name).takes_path:
         return DATASETS.get(name), argument

@@ -48,6 +48,7 @@ class Assembly:
 
     Attributes:
         settings: resolved: nothing is `auto`.
+        asked: as they were given.
         dataset: parts, classes, statistics.
         network: takes normalised float images; lies on the device; convolves as the setting `conv` says.
         torch_network: the same weights under torch's convolutions: what is counted and what is logged.
@@ -57,6 +58,7 @@ class Assembly:
     """
 
     settings: Settings
+    asked: Settings
     dataset: ImageDataset
     network: nn.Module
     torch_network: nn.Module
@@ -133,7 +135,7 @@ def assemble(
     Raises:
         UserError: anything that cannot work is found here, before a run is opened.
     """
-    model = MODELS.get(settings.network.model)
+    asked, model = settings, MODELS.get(settings.network.model)
     settings = settings.replace(model=model.name)  # an alias may have been given
     if settings.data.normalize == "auto":
         pretrained = settings.network.pretrained
@@ -161,6 +163,7 @@ def assemble(
         listener.note(f"conv {settings.network.conv!r} changes nothing: {model.name} has no convolution")
     return Assembly(
         settings=_resolved(settings, dataset, compute, arguments),
+        asked=asked,
         dataset=dataset,
         network=with_algorithm(network, settings.network.conv),
         torch_network=network,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cnnexp.errors import TrackingError
 from cnnexp.experiment.assemble import Load
 from cnnexp.experiment.listener import Listener
+from cnnexp.experiment.names import CHILD
 from cnnexp.experiment.run import run_experiment
 from cnnexp.experiment.trial import LoadedSets
 from cnnexp.settings import Settings
@@ -22,8 +23,6 @@ from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import PARENT, Store
 from cnnexp.training.checkpoint import LAST
 from cnnexp.training.interrupt import Interrupt
-
-CHILD = "child"  # tag: which of its parent's children a run is
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def run_children(
             result = run_experiment(
                 child.settings,
                 listener=listener,
-                resume=row.run_id if row is not None and _goes_on(store, row) else None,
+                resume=row.run_id if row is not None and can_go_on(store, row) else None,
                 store=store,
                 tags={PARENT: parent.id, CHILD: child.key},
                 load=load,
@@ -85,7 +84,7 @@ def run_children(
             return
 
 
-def _goes_on(store: Store, row: RunRow) -> bool:
+def can_go_on(store: Store, row: RunRow) -> bool:
     """Tells whether a run that did not finish left a checkpoint to go on from."""
     with suppress(TrackingError):
         return store.fetch(row.run_id, LAST).is_file()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnnexp.errors import Fault, SettingsError, UserError
 from cnnexp.experiment.listener import Listener
-from cnnexp.experiment.record import SETTINGS_FILE
+from cnnexp.experiment.names import SETTINGS_FILE
 from cnnexp.experiment.result import Result
 from cnnexp.experiment.resume import resumed_settings
 from cnnexp.experiment.run import run_experiment

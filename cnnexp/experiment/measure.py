@@ -60,9 +60,9 @@ def measure_speed(model: nn.Module, spec: ImageSpec, *, batch_size: int, compute
         optimizer.step()
 
     model.eval()
-    inference = _seconds(infer, compute.device)
+    inference = call_seconds(infer, compute.device)
     model.train()
-    training = _seconds(learn, compute.device)
+    training = call_seconds(learn, compute.device)
     return Speed(
         statistics.median(inference) / batch_size,
         statistics.median(training) / batch_size,
@@ -71,11 +71,17 @@ def measure_speed(model: nn.Module, spec: ImageSpec, *, batch_size: int, compute
     )
 
 
-def _seconds(call: Callable[[], None], device: torch.device) -> list[float]:
-    """Returns the time of each call: at least three, and more while they fill less than half a second."""
+def call_seconds(call: Callable[[], object], device: torch.device, *, enough: float = ENOUGH) -> list[float]:
+    """Returns the time of each call after a first one, which is slower: at least three unless they take long.
+
+    Args:
+        call: what is measured.
+        device: that it computes on, and is waited for.
+        enough: calls are added until they fill so many seconds.
+    """
     call()
     taken: list[float] = []
-    while sum(taken) < LONGEST and (len(taken) < FEWEST or sum(taken) < ENOUGH):
+    while sum(taken) < LONGEST and (len(taken) < FEWEST or sum(taken) < enough):
         _wait(device)
         start = time.perf_counter()
         call()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +11,9 @@ import torch
 from cnnexp import figures
 from cnnexp.data.dataset import Part
 from cnnexp.experiment.assemble import Assembly, batches
+from cnnexp.experiment.chosen import chosen_text
 from cnnexp.experiment.convolutions import choices_of
+from cnnexp.experiment.names import CHOSEN_FILE, DATASET_FILE, EPOCHS_FILE, MODEL_NAME, SETTINGS_FILE
 from cnnexp.experiment.result import TestResult
 from cnnexp.experiment.tables import csv_table
 from cnnexp.models import layer_table
@@ -27,14 +26,8 @@ from cnnexp.training.judges import best_of
 from cnnexp.training.metrics import accuracy_interval, class_report, confusion_matrix
 from cnnexp.training.step import Stepper
 
-SETTINGS_FILE = "settings.yaml"
-DATASET_FILE = "data/dataset.json"
-EPOCHS_FILE = "epochs.csv"
-PREDICTIONS_FILE = "test/predictions.csv"
 SAMPLE_SIZE = 32  # images in the sample figure
 NUM_MISTAKES = 24
-MODEL_NAME = "model"
-AGAIN = "cnnexp.again"  # tag: the command that repeats a run, where that is not one of its settings file
 
 
 def record_start(run: Run, assembly: Assembly) -> None:
@@ -47,6 +40,7 @@ def record_start(run: Run, assembly: Assembly) -> None:
     settings = assembly.settings
     run.set_tags({"model": settings.network.model, "dataset": assembly.dataset_name, "kind": "run"})
     record_settings(run, assembly)
+    run.log_text(chosen_text(assembly.asked), CHOSEN_FILE)  # once: a run that goes on is given all of them
     run.log_text(str(table), "network/layers.txt")
     run.log_json([asdict(row) for row in table.rows], "network/layers.json")
     if settings.network.conv == "auto":
@@ -291,12 +285,6 @@ def describe(assembly: Assembly, metrics: dict[str, float], reason: str, *, look
         "Repeat it: save `settings.yaml` from the artifacts, then `cnnexp train --config settings.yaml`."
     ]
     return "\n".join(lines)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Returns a JSON file that a run wrote."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
 
 
 def _with_names(names: Sequence[str], matrix: Iterable[Iterable[int]]) -> Iterable[list[object]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnnexp.errors import DataError, Fault, SettingsError, TrackingError, UserError
 from cnnexp.experiment.assemble import Assembly
-from cnnexp.experiment.record import DATASET_FILE, SETTINGS_FILE, read_json
+from cnnexp.experiment.names import DATASET_FILE, SETTINGS_FILE, read_json
 from cnnexp.settings import Given, Settings, read_settings_file, resolve
 from cnnexp.tracking.store import Store
 from cnnexp.training.checkpoint import BEST, LAST, epoch_of_weights, read_progress

@@ -25,7 +25,7 @@ from cnnexp.settings import Settings, TrackingSettings
 from cnnexp.tracking.run import LOOK, Run
 from cnnexp.tracking.store import PARENT, Store, open_store
 from cnnexp.training.checkpoint import LAST, Progress, load_last
-from cnnexp.training.events import EpochReport, Outcome, Status
+from cnnexp.training.events import TOTAL_SECONDS, EpochReport, Outcome, Status, training_seconds
 from cnnexp.training.interrupt import Interrupt
 from cnnexp.training.judges import Judge
 from cnnexp.training.loop import Loop
@@ -227,7 +227,8 @@ def train_epochs(
         history.append(report)
         if loop.keeps_last:  # what goes on after a stop; a trial does not
             record.record_epochs(run, history)
-        run.log_epoch(report.epoch, {**report.metrics(), **record.best_metrics(history)})
+        total = {TOTAL_SECONDS: training_seconds(history)}
+        run.log_epoch(report.epoch, {**report.metrics(), **total, **record.best_metrics(history)})
         listener.epoch(report)
 
 

@@ -17,9 +17,10 @@ from cnnexp.experiment.assemble import Assembly, assemble
 from cnnexp.experiment.children import Child, run_children
 from cnnexp.experiment.entry import asked_run, asked_settings, with_absolute_paths
 from cnnexp.experiment.listener import Guarded, Listener
+from cnnexp.experiment.names import SEEDS_KIND
 from cnnexp.experiment.resume import CHANGEABLE, resumed_settings
 from cnnexp.experiment.run import PROJECT_RUN, adopt_run, closed_truthfully
-from cnnexp.experiment.seeds_record import SEEDS, SEEDS_KIND, SeedsResult, record_seeds, record_seeds_start
+from cnnexp.experiment.seeds_record import SEEDS, SeedsResult, record_seeds, record_seeds_start
 from cnnexp.experiment.trial import LoadedSets
 from cnnexp.plugins import load_plugin
 from cnnexp.process import STARTED_BY

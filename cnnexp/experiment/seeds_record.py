@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from cnnexp.errors import TrackingError
 from cnnexp.experiment.assemble import Assembly
-from cnnexp.experiment.children import CHILD
-from cnnexp.experiment.record import SETTINGS_FILE, settings_text
+from cnnexp.experiment.chosen import chosen_text
+from cnnexp.experiment.names import CHILD, CHOSEN_FILE, SEEDS_KIND, SETTINGS_FILE, TEST_ACCURACY, VAL_ACCURACY
+from cnnexp.experiment.record import settings_text
 from cnnexp.experiment.statistics import Spread, spread_of
 from cnnexp.experiment.tables import csv_table, markdown_table
 from cnnexp.settings import TrackingSettings
@@ -29,17 +30,15 @@ from cnnexp.training.events import Outcome, Status
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SEEDS_KIND = "seeds"  # tag `kind` of the parent
 SEEDS = "seeds"  # its param: how many
-TEST_ACCURACY = "test/accuracy"
 MEASURES = {  # metric to how a table calls it
     TEST_ACCURACY: "test accuracy",
     "test/loss": "test loss",
     "test/macro_f1": "macro F1",
-    "best/val_accuracy": "val accuracy",
+    VAL_ACCURACY: "val accuracy",
 }
 CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
-_SHARES = ("test/accuracy", "test/macro_f1", "best/val_accuracy")  # in [0, 1]
+_SHARES = (TEST_ACCURACY, "test/macro_f1", VAL_ACCURACY)  # in [0, 1]
 _ABOUT_ENDS = (  # the names are those of single runs, whose intervals are of another kind
     f" Its ends are the metrics `{TEST_ACCURACY}_low` and `{TEST_ACCURACY}_high`: here over seeds, in each "
     "seed's own run over test images."
@@ -122,6 +121,7 @@ def record_seeds_start(run: Run, assembly: Assembly, count: int) -> None:
     run.set_tags({"model": settings.network.model, "dataset": assembly.dataset_name, "kind": SEEDS_KIND})
     text = settings_text(settings.replace(run_name=None))
     run.log_text(f"# Repeat it: {_command(count)}\n{text}", SETTINGS_FILE)
+    run.log_text(chosen_text(assembly.asked), CHOSEN_FILE)
     for name, content in environment.describe().items():
         run.log_text(content, f"environment/{name}")
 

@@ -55,9 +55,12 @@ class Difference:
 def spread_of(values: Sequence[float], *, share: bool = False) -> Spread:
     """Returns mean, sd and 95 % t interval of one number or more.
 
+    The t interval of two or three seeds is so wide that it may reach where no mean can lie: below nothing, or
+    above all. It is cut there, which takes no possible value out of it.
+
     Args:
-        values: one a seed.
-        share: they lie in [0, 1]: so does the interval.
+        values: one a seed, none negative: accuracies, losses, seconds, counts.
+        share: they lie in [0, 1].
     """
     found = mean_sd(values)
     assert found is not None, "no values"
@@ -67,9 +70,8 @@ def spread_of(values: Sequence[float], *, share: bool = False) -> Spread:
     from scipy.stats import t
 
     low, high = t.interval(CONFIDENCE, len(values) - 1, loc=mean, scale=sd / math.sqrt(len(values)))
-    if share:
-        low, high = max(0.0, low), min(1.0, high)
-    return Spread(tuple(values), mean, sd, (float(low), float(high)))
+    low, high = max(0.0, float(low)), min(1.0 if share else math.inf, float(high))
+    return Spread(tuple(values), mean, sd, (low, high))
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float, float | None] | None:

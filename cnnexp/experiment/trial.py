@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from cnnexp.data import load_dataset
 from cnnexp.data.dataset import ImageDataset
 from cnnexp.experiment.assemble import Assembly, build_loop
+from cnnexp.experiment.chosen import chosen_text
 from cnnexp.experiment.listener import Listener
-from cnnexp.experiment.record import SETTINGS_FILE, settings_text
+from cnnexp.experiment.names import CHOSEN_FILE, SETTINGS_FILE
+from cnnexp.experiment.record import settings_text
 from cnnexp.experiment.run import train_epochs
 from cnnexp.progress import Progress
 from cnnexp.settings import DataSettings
@@ -64,6 +66,7 @@ def run_trial(
         listener.note(f"weights of {run.name} cannot be written ({error}); the study goes on without them")
 
     run.log_text(settings_text(assembly.settings), SETTINGS_FILE)
+    run.log_text(chosen_text(assembly.asked), CHOSEN_FILE)
     loop = build_loop(
         assembly,
         folder=run.unshared_folder,

@@ -17,6 +17,7 @@ Values = npt.NDArray[np.float64]
 # Okabe and Ito's colours that stand out from white, in an order in which neighbours differ in lightness too.
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#222222")
 DASHES = ("-", "--", "-.", ":")
+MARKERS = (".", "s", "^", "x")
 _MOST_MARKERS = 40  # epochs: more markers would hide the line
 _MOST_CELLS = 40  # bars on a page
 _LONGEST_LABEL = 44  # characters
@@ -37,10 +38,10 @@ def curves_by_value(
     figure = new_figure(title, height=3.9 + 0.22 * ((len(curves) - 1) // 6))
     loss, accuracy = figure.subplots(1, 2)
     for number, (value, (losses, accuracies)) in enumerate(curves.items()):
-        color, dash = _look(number, len(curves))
+        look = _look(number, len(curves), is_ordered=bool(setting))
         label = f"{setting} = {shorten(value, 24)}" if setting else shorten(value, 32)
-        _band(loss, losses, color=color, dash=dash, label=label)
-        _band(accuracy, 100 * accuracies, color=color, dash=dash, label=label)
+        _band(loss, losses, look, label=label)
+        _band(accuracy, 100 * accuracies, look, label=label)
     for axes, label in (
         (loss, "Validation loss (cross-entropy, nats)"),
         (accuracy, "Validation accuracy (%)"),
@@ -122,18 +123,24 @@ def main_effects(effects: Mapping[str, Mapping[str, Sequence[float]]], *, title:
     return figure
 
 
-def _look(number: int, count: int) -> tuple[object, str]:
-    """Returns colour and dash of a line; many lines shade from dark to light."""
-    if count > len(SERIES):
-        return colormaps["viridis"](0.92 * number / (count - 1)), DASHES[number % len(DASHES)]
-    return SERIES[number], DASHES[number % len(DASHES)]
+def _look(number: int, count: int, *, is_ordered: bool) -> tuple[object, str, str]:
+    """Returns colour, dash and marker of a line; many values shade from dark to light, many names do not.
+
+    Names that share a colour, every seventh, differ in dash and marker.
+    """
+    if is_ordered and count > len(SERIES):
+        return colormaps["viridis"](0.92 * number / (count - 1)), DASHES[number % len(DASHES)], "."
+    turn = number // len(SERIES)
+    dash = DASHES[(number if count <= len(SERIES) else turn) % len(DASHES)]
+    return SERIES[number % len(SERIES)], dash, MARKERS[turn % len(MARKERS)]
 
 
-def _band(axes: Axes, values: Values, *, color: object, dash: str, label: str) -> None:
+def _band(axes: Axes, values: Values, look: tuple[object, str, str], *, label: str) -> None:
+    color, dash, marker = look
     epochs = np.arange(1, values.shape[1] + 1)
     mean = values.mean(axis=0)
-    marker = "." if len(epochs) <= _MOST_MARKERS else ""
-    axes.plot(epochs, mean, color=color, linestyle=dash, marker=marker, label=label)
+    shown = marker if len(epochs) <= _MOST_MARKERS else ""
+    axes.plot(epochs, mean, color=color, linestyle=dash, marker=shown, label=label)
     if len(values) > 1:
         sd = values.std(axis=0, ddof=1)
         axes.fill_between(epochs, mean - sd, mean + sd, color=color, alpha=0.15, linewidth=0)

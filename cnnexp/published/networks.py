@@ -59,15 +59,14 @@ class Counted:
 
     def comparisons(self) -> Iterator[Comparison]:
         """Yields every known count beside ours: the published ones, then those counted independently."""
-        network, table = self.network, self.table
-        unit = network.rounded_to
-        known = (("parameters", network.parameters, table.parameters), ("MACs", network.macs, table.macs))
+        published, counted, table = self.network.published, self.network.counted, self.table
+        unit = published.rounded_to
+        known = (("parameters", published.parameters, table.parameters), ("MACs", published.macs, table.macs))
         for what, count, found in known:
             if count is not None:
                 rounded = f", in units of {unit:,}" if unit > 1 else ""
                 yield Comparison(f"{what}{rounded}", count, found, round(found / unit) * unit == count)
         yield from self._printed()
-        counted = network.counted
         unpublished = (
             ("parameters", counted.parameters, table.parameters),
             ("MACs", counted.macs, table.macs),
@@ -78,16 +77,16 @@ class Counted:
 
     def _printed(self) -> Iterator[Comparison]:
         """Yields what a printed layer table says: each layer's parameters, and megabytes."""
-        network, table = self.network, self.table
+        printed, table = self.network.published, self.table
         weighted = [row for row in table.rows if row.parameters]
-        for number, published in enumerate(network.layer_parameters):
+        for number, published in enumerate(printed.layer_parameters):
             row = weighted[number] if number < len(weighted) else None
             ours, name = (row.parameters, row.name) if row else (0, f"layer {number + 1}")
             yield Comparison(f"parameters of {name}", published, ours, ours == published)
-        if network.megabytes:
+        if printed.megabytes:
             sizes = [table.input_bytes, table.activation_bytes, table.parameter_bytes]
             words = ("input", "forward/backward pass", "weights", "total")
-            for word, megabytes, size in zip(words, network.megabytes, [*sizes, sum(sizes)], strict=False):
+            for word, megabytes, size in zip(words, printed.megabytes, [*sizes, sum(sizes)], strict=False):
                 rounded = round(size / MB, 2)
                 yield Comparison(f"MB of {word}", megabytes, rounded, rounded == megabytes)
 

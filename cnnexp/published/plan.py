@@ -5,50 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from cnnexp.data.load import DEFAULT_DATA_DIR, find_dataset
-from cnnexp.data.registry import DATASETS
-from cnnexp.errors import DataError, Fault, SettingsError, UnknownNameError, UserError
+from cnnexp.data.load import DEFAULT_DATA_DIR, entry_of, find_dataset
+from cnnexp.errors import DataError, Fault, SettingsError
 from cnnexp.experiment.children import Child
 from cnnexp.experiment.entry import with_absolute_paths
 from cnnexp.experiment.listener import Listener
 from cnnexp.experiment.trial import LoadedSets
 from cnnexp.published import shipped
+from cnnexp.published.check import check_names, check_on_data, resolve_arm
 from cnnexp.published.read import ExperimentFile
+from cnnexp.published.request import (
+    OF_THE_PLACE,
+    TRAIN_IMAGES,
+    Request,
+    check_request,
+    chosen_arms,
+    given_datasets,
+    place_of,
+    reduction_of,
+    roles_in_use,
+    seeds_of,
+)
 from cnnexp.published.schema import DataRole
-from cnnexp.settings import DataSettings, Given, RaceSettings, Settings, from_environment, resolve, resolve_as
+from cnnexp.settings import DataSettings, Given, RaceSettings, Settings, resolve_as
 from cnnexp.settings.resolve import Schema
-
-# Of this machine and place, not of the experiment: taken from the environment, left out of the digest.
-OF_THE_PLACE = (
-    "tracking_uri", "experiment", "data_dir", "device", "threads", "cache", "workers", "memory_budget",
-)  # fmt: skip
-TRAIN_IMAGES = "train_images"  # of one arm's reduction; no setting of a run
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked for beside the file.
-
-    Attributes:
-        quick: the reduced form.
-        seeds: None: as the form has it.
-        arms: these only; empty: all of the form.
-        datasets: role to data set; a set without a role is for the only one there is.
-        place: settings in OF_THE_PLACE.
-        override: settings of every arm, over all others.
-    """
-
-    quick: bool = False
-    seeds: int | None = None
-    arms: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    place: Mapping[str, Given] | None = None
-    override: Mapping[str, Given] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +95,19 @@ class Plan:
         """Tells whether figures of an arm, or of one of the race, can be set against the published ones."""
         return self.form == "full" and not self.changed and not self._has_other_data(arm)
 
+    def epochs(self, arm: str) -> int:
+        """Returns how many epochs an arm, or one of the race, is trained for at most."""
+        settings = self.arms.get(arm, self.race)
+        assert settings is not None
+        return settings.training.epochs
+
     def _has_other_data(self, arm: str) -> bool:
         """Tells whether an arm has other data than the original; of photos to be given nobody knows."""
         experiment = self.file.experiment
         roles = {one.name: one.data for one in experiment.arms}
         role = roles.get(arm, experiment.race.data if experiment.race is not None else "")
         original, given = experiment.data[role].first_of[:1], self.datasets[role]
-        return any(given not in DATASETS or DATASETS.get(given) is not DATASETS.get(one) for one in original)
+        return any(entry_of(given) != entry_of(one) for one in original)
 
     def children(self) -> list[Child]:
         """Returns every run; seed by seed, so that an interruption leaves whole comparisons."""
@@ -153,17 +144,15 @@ def make_plan(file: ExperimentFile, request: Request, listener: Listener) -> Pla
         UserError: a setting, a name or a number is wrong, or data cannot be had.
     """
     experiment, quick = file.experiment, file.experiment.quick
-    seeds = request.seeds if request.seeds is not None else quick.seeds if request.quick else experiment.seeds
-    if seeds < 1:
-        raise UserError(f"--seeds {seeds} must be at least 1; leave it out for the experiment's own number.")
-    chosen = _chosen(file, request)
+    check_request(file, request)
+    chosen, roles = chosen_arms(file, request), roles_in_use(file, request)
     races = experiment.race is not None and not request.arms
-    roles = {arm.data for arm in experiment.arms if arm.name in chosen}
-    if races and experiment.race is not None:
-        roles.add(experiment.race.data)
-    place = {**_place_of_environment(), **(request.place or {})}
+    place = place_of(request)
     drafts = _drafts(file, request, place)  # before any data: a typo is said at once
-    datasets = _datasets(file, roles, request.datasets, place, listener)
+    check_names(file)
+    datasets = given_datasets(file, request)
+    for role in sorted(roles - set(datasets)):
+        datasets[role] = _first_of(file, role, place, listener)
     sets = LoadedSets()
     arms = {}
     for arm in experiment.arms:
@@ -175,71 +164,26 @@ def make_plan(file: ExperimentFile, request: Request, listener: Listener) -> Pla
                 images = of_arm.get(TRAIN_IMAGES, quick.train_images)
             arms[arm.name] = with_absolute_paths(_limited(settings, images, sets, listener))
     race = _race(file, request, place, datasets, sets, listener) if races else None
-    return Plan(file, request, arms, seeds, race, {role: datasets[role] for role in roles})
-
-
-def _chosen(file: ExperimentFile, request: Request) -> tuple[str, ...]:
-    names = tuple(arm.name for arm in file.experiment.arms)
-    for name in request.arms:
-        if name not in names:
-            raise UnknownNameError("arm", name, names)
-    return request.arms or (file.experiment.quick.arms if request.quick else ()) or names
-
-
-def _place_of_environment() -> dict[str, Given]:
-    return {name: one for name, one in from_environment().items() if name in OF_THE_PLACE}
+    check_on_data(file, arms, race)
+    return Plan(file, request, arms, seeds_of(file, request), race, {role: datasets[role] for role in roles})
 
 
 def _drafts(file: ExperimentFile, request: Request, place: Mapping[str, Given]) -> dict[str, Settings]:
-    """Returns the settings of every arm, without its data set; faults of all are reported together."""
-    quick = file.experiment.quick
-    drafts, faults = {}, list[Fault]()
+    """Returns the settings of every arm, without its data set; faults of all, in both forms, are reported."""
+    drafts, faults = dict[str, Settings](), dict[str, Fault]()
     for number, arm in enumerate(file.experiment.arms):
-        layers = [file.given("settings"), file.given("arms", number, "settings")]
-        if request.quick:
-            of_arm = {}
-            if arm.name in quick.arm_settings:
-                of_arm = file.given("quick", "arm_settings", arm.name)
-                of_arm.pop(TRAIN_IMAGES, None)
-            layers += [file.given("quick", "settings"), of_arm]
-        try:
-            drafts[arm.name] = resolve(*layers, place, request.override or {})
-        except SettingsError as error:
-            faults += error.faults
+        full = [file.given("settings"), file.given("arms", number, "settings")]
+        for is_quick, layers in ((False, full), (True, [*full, *reduction_of(file, arm.name)])):
+            is_asked = is_quick == request.quick  # the other form is only looked through for faults
+            try:
+                draft = resolve_arm(*layers, place, (is_asked and request.override) or {})
+            except SettingsError as error:
+                faults |= {str(one): one for one in error.faults}
+            else:
+                drafts |= {arm.name: draft} if is_asked else {}
     if faults:
-        raise SettingsError(dict.fromkeys(faults))
+        raise SettingsError(faults.values())
     return drafts
-
-
-def _datasets(
-    file: ExperimentFile,
-    roles: set[str],
-    given: Sequence[str],
-    place: Mapping[str, Given],
-    listener: Listener,
-) -> dict[str, str]:
-    """Returns the data set of each role.
-
-    Raises:
-        UserError: one is not to be had, or it is not clear which is meant.
-    """
-    found: dict[str, str] = {}
-    known = list(file.experiment.data)
-    for text in given:
-        role, sign, name = text.partition("=")
-        if not sign:
-            if len(roles) > 1:
-                raise UserError(
-                    f"--dataset {text}: {file.name} has several data sets; say which, such as --dataset "
-                    f"{min(roles)}={text} (of {', '.join(sorted(roles))})."
-                )
-            role, name = next(iter(roles)), text
-        if role not in known:
-            raise UnknownNameError("data set of the experiment", role, known)
-        found[role] = name
-    for role in sorted(roles - set(found)):
-        found[role] = _first_of(file, role, place, listener)
-    return found
 
 
 def _first_of(file: ExperimentFile, role: str, place: Mapping[str, Given], listener: Listener) -> str:
@@ -247,7 +191,7 @@ def _first_of(file: ExperimentFile, role: str, place: Mapping[str, Given], liste
     data_dir = str(place["data_dir"].value) if "data_dir" in place else DEFAULT_DATA_DIR
     folder = Path(data_dir).expanduser()
     for number, name in enumerate(wanted.first_of):
-        if DATASETS.get(name).locate(folder) is not None:
+        if entry_of(name)[0].locate(folder) is not None:
             if number:
                 listener.note(f"{wanted.what} is not on disk: {name} is taken in its place")
             return name

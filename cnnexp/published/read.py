@@ -91,7 +91,7 @@ def read_experiment(path: Path) -> ExperimentFile:
         experiment = Experiment(**content)
     except ValidationError as error:
         raise SettingsError(_fault(one, lines, path) for one in error.errors()) from error
-    faults = list(_wrong_names(experiment, lines, path))
+    faults = [*_wrong_names(experiment, lines, path), *_wrong_classes(experiment, lines, path)]
     if faults:
         raise SettingsError(faults)
     return ExperimentFile(path, experiment, lines)
@@ -123,6 +123,13 @@ def _fault(detail: ErrorDetails, lines: Mapping[Place, int], path: Path) -> Faul
     name, kind = ".".join(map(str, detail["loc"])), detail["type"]
     origin = f"{path.name} line {_line(lines, place)}"
     last = str(detail["loc"][-1])
+    if (
+        kind == "extra_forbidden"
+        and detail["loc"][0] == "networks"
+        and last in schema.PublishedCount.model_fields
+    ):
+        rule = "stands in `published` of a network (as its source says), or in `counted` (by other means)."
+        return Fault(name, None, rule, origin)
     if kind == "extra_forbidden":
         return Fault(name, None, f"is not known here{did_you_mean(last, _FIELDS)}", origin)
     if kind == "missing":
@@ -152,6 +159,16 @@ def _wrong_names(experiment: Experiment, lines: Mapping[Place, int], path: Path)
         if name not in names:
             rule = f"is no {kind} of this file{did_you_mean(name, names)} It has: {', '.join(names)}."
             yield Fault(str(place[-1]), name, rule, f"{path.name} line {_line(lines, place)}")
+
+
+def _wrong_classes(experiment: Experiment, lines: Mapping[Place, int], path: Path) -> Iterator[Fault]:
+    """Yields figures whose metric needs two classes and has others, or takes none and has some."""
+    for number, figure in enumerate(experiment.published):
+        wanted = 2 if figure.metric == "mistaken" else 0
+        if len(figure.classes) != wanted:
+            rule = "must be two, one mistaken for the other." if wanted else "belong to `mistaken` only."
+            origin = f"{path.name} line {_line(lines, ('published', number, 'classes'))}"
+            yield Fault("classes", ", ".join(figure.classes) or None, rule, origin)
 
 
 def _names_used(experiment: Experiment) -> Iterator[tuple[Place, str, str]]:

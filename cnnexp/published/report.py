@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cnnexp.experiment.record import AGAIN, record_environment
+from cnnexp.experiment.names import AGAIN
+from cnnexp.experiment.record import record_environment
 from cnnexp.published.measured import Measured, curve_of, size_of
 from cnnexp.published.plan import Plan
 from cnnexp.published.schema import Curve

@@ -10,19 +10,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cnnexp.errors import UserError
-from cnnexp.experiment.children import CHILD, run_children
+from cnnexp.experiment.children import run_children
 from cnnexp.experiment.listener import Guarded, Listener
+from cnnexp.experiment.names import CHILD
 from cnnexp.experiment.race import race
-from cnnexp.experiment.race_time import spoken
 from cnnexp.experiment.run import closed_truthfully
 from cnnexp.published import find_experiment
 from cnnexp.published.answers import Ground, answer
-from cnnexp.published.forecast import LONG_SECONDS, Forecast, forecast
+from cnnexp.published.forecast import LONG_SECONDS, Forecast, Span, forecast
 from cnnexp.published.measured import Measured, tested
 from cnnexp.published.networks import Counted, count
-from cnnexp.published.plan import Plan, Request, make_plan
+from cnnexp.published.plan import Plan, make_plan
 from cnnexp.published.read import read_experiment
 from cnnexp.published.report import ExperimentResult, record, record_start
+from cnnexp.published.request import Request
 from cnnexp.published.table import table_of
 from cnnexp.results.recorded import Recorded
 from cnnexp.tracking.environment import machine_facts
@@ -43,7 +44,7 @@ class Announcement:
 
     Attributes:
         plan: what will be run.
-        forecasts: seconds of each arm; none for the quick form, unless only they are asked for.
+        forecasts: of each arm; none for the quick form, unless only they are asked for.
         done: runs that were finished before.
         goes_on: name of the unfinished run that goes on.
     """
@@ -54,9 +55,9 @@ class Announcement:
     goes_on: str | None
 
     @property
-    def seconds(self) -> float:
-        """Of all that is still to be trained."""
-        return sum(one.runs * one.seconds for one in self.forecasts)
+    def span(self) -> Span:
+        """How long all that is still to be trained will take."""
+        return sum((one.together for one in self.forecasts), Span(0.0, 0.0))
 
 
 def run_published(
@@ -104,9 +105,9 @@ def run_published(
     announce(announcement)
     if dry_run:
         return None
-    if announcement.seconds > LONG_SECONDS and not long:
+    if announcement.span.typical > LONG_SECONDS and not long:
         raise UserError(
-            f"{plan.name} will take about {spoken(announcement.seconds)} here; say --yes to wait for it, "
+            f"{plan.name} will take about {announcement.span} here; say --yes to wait for it, "
             "--quick for the reduced form, or take less: --seeds 1, --arms with some of "
             f"{', '.join(plan.arms)}."
         )
@@ -206,9 +207,10 @@ class _Conduct:
             experiment.quick.batch_size if quick else None,
             _sentences(measured.race),
         )
-        self.listener.progress("answering", 0, 0)
         is_whole = outcome.status in (Status.COMPLETED, Status.FAILED)
         questions = experiment.questions if is_whole else ()
+        if questions:
+            self.listener.progress("answering", 0, 0)
         return ExperimentResult(
             outcome=outcome,
             plan=self.plan,

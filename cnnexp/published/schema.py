@@ -64,6 +64,26 @@ class Race(Group):
     settings: Values = Field({})
 
 
+class PublishedCount(Group):
+    """What was published of a network.
+
+    Attributes:
+        parameters: of the network; None: none were.
+        macs: likewise, multiply-accumulates per image.
+        rounded_to: the parameters are rounded to multiples of this.
+        layer_parameters: of each layer that has any, in order.
+        megabytes: of input, forward/backward pass, parameters and total.
+        source: where.
+    """
+
+    parameters: int | None = None
+    macs: int | None = None
+    rounded_to: int = Field(1, ge=1)
+    layer_parameters: tuple[int, ...] = ()
+    megabytes: tuple[float, ...] = ()
+    source: str = ""
+
+
 class IndependentCount(Group):
     """What was counted independently of this program, but never published: our count is checked against it.
 
@@ -85,13 +105,8 @@ class Network(Group):
         model_args: of its builder.
         image: (channels, height, width).
         classes: how many.
-        parameters: as published; None: none were.
-        macs: likewise, multiply-accumulates per image.
+        published: what a source says of it.
         counted: what nobody published, counted by other means.
-        rounded_to: the published parameters are rounded to multiples of this.
-        layer_parameters: of each layer that has any, in order, as published.
-        megabytes: of input, forward/backward pass, parameters and total, as published.
-        source: where it was published.
     """
 
     name: str
@@ -99,13 +114,8 @@ class Network(Group):
     model_args: Values = Field({})
     image: tuple[int, int, int]
     classes: int = Field(ge=2)
-    parameters: int | None = None
-    macs: int | None = None
+    published: PublishedCount = PublishedCount()
     counted: IndependentCount = IndependentCount()
-    rounded_to: int = Field(1, ge=1)
-    layer_parameters: tuple[int, ...] = ()
-    megabytes: tuple[float, ...] = ()
-    source: str = ""
 
 
 class Figure(Group):

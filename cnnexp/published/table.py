@@ -33,6 +33,8 @@ NUMBERS, WORDS = HEADER[2:7], HEADER[7:]
 EQUAL, DIFFERS = "equal", "differs"
 AS_COUNTED, NOT_AS_COUNTED = "ours, as counted independently", "ours, not as counted independently"
 WITHIN, OUTSIDE, CANNOT_TELL = "within the spread", "outside the spread", "one seed cannot tell"
+# They grow with images or epochs: of fewer they are another thing.
+AMOUNTS = ("seconds", "seconds_per_epoch", "times_torch", "mistaken")
 REDUCED, CHANGED, NOT_MEASURED = "reduced form", "settings or data changed", "not measured"
 
 
@@ -48,6 +50,7 @@ class Row:
         verdict: whether they agree.
         source: where it was published.
         is_curve: a point of a published curve.
+        is_alike: false where the two were taken so differently that a difference would say nothing.
     """
 
     arm: str
@@ -57,6 +60,12 @@ class Row:
     verdict: str
     source: str
     is_curve: bool = False
+    is_alike: bool = True
+
+    @property
+    def is_count(self) -> bool:
+        """True of a network that was counted; else runs were measured."""
+        return self.verdict in (EQUAL, DIFFERS, AS_COUNTED, NOT_AS_COUNTED)
 
     @property
     def spread(self) -> Spread | None:
@@ -65,27 +74,29 @@ class Row:
 
     @property
     def difference(self) -> float | None:
-        """Mean of ours minus published; None where one is missing."""
-        return self.spread.mean - self.published if self.spread and self.published is not None else None
+        """Mean of ours minus published; None where one is missing, or they are not alike."""
+        if self.spread is None or self.published is None or not self.is_alike:
+            return None
+        return self.spread.mean - self.published
 
     def cells(self) -> tuple[str, ...]:
         """Returns it under HEADER."""
-        spread, is_count = self.spread, self.verdict in (EQUAL, DIFFERS, AS_COUNTED, NOT_AS_COUNTED)
+        spread, unit = self.spread, " %" if "accuracy" in self.what else ""
         ours = interval = seeds = ""
         if spread is not None:
-            ours = self._text(spread.mean) + (f" ± {self._text(spread.sd)}" if spread.sd is not None else "")
-            interval = " to ".join(map(self._text, spread.interval or ()))
-            seeds = "" if is_count else str(len(self.ours))
-        published = "" if self.published is None else self._text(self.published)
+            ours = " ± ".join(self._text(one) for one in (spread.mean, spread.sd) if one is not None) + unit
+            interval = f"{' to '.join(map(self._text, spread.interval))}{unit}" if spread.interval else ""
+            seeds = "" if self.is_count else str(len(self.ours))
+        published = "" if self.published is None else f"{self._text(self.published)}{unit}"
         difference = "" if self.difference is None else self._text(self.difference, sign=True)
-        if is_count and self.difference == 0:
+        if self.is_count and self.difference == 0:
             difference = "0"
         return self.arm, self.what, published, ours, interval, seeds, difference, self.verdict, self.source
 
     def _text(self, value: float, *, sign: bool = False) -> str:
         plus = "+" if sign else ""
         if "accuracy" in self.what:
-            return f"{100 * value:{plus}.2f}" + ("" if sign else " %")
+            return f"{100 * value:{plus}.2f}"
         if float(value).is_integer() and abs(value) >= 1 and not self.is_curve:
             return f"{value:{plus},.0f}"
         digits = 4 if "loss" in self.what else 1 if abs(value) >= 10 else 2  # noqa: PLR2004 - for people
@@ -104,6 +115,7 @@ def table_of(plan: Plan, measured: Measured, counted: Sequence[Counted]) -> list
             measured.values(one.arm, one.metric, epoch=one.epoch, classes=one.classes),
             source=one.source,
             other_conditions=one.other_conditions,
+            is_amount=one.metric in AMOUNTS,
         )
         for one in experiment.published
         if _is_run(plan, one.arm)
@@ -173,14 +185,18 @@ def _row(
     source: str,
     other_conditions: str = "",
     is_curve: bool = False,
+    is_amount: bool = False,
 ) -> Row:
+    is_same = plan.is_comparable(arm)
     verdict = verdict_of(published, ours) if published is not None else ""
     if published is not None and ours:
-        if other_conditions:
-            verdict = f"not comparable: {other_conditions}"
-        elif not plan.is_comparable(arm):
-            verdict = REDUCED if plan.form == "quick" else CHANGED
-    return Row(arm, what, published, tuple(ours), verdict, source, is_curve)
+        reasons = [f"not comparable: {other_conditions}"] if other_conditions else []
+        if not is_same:
+            of = f", ours of {plan.epochs(arm)} epoch(s)" if is_amount else ""
+            reasons.append(f"{REDUCED if plan.form == 'quick' else CHANGED}{of}")
+        verdict = "; ".join(reasons) or verdict
+    is_alike = not other_conditions and (is_same or not is_amount)
+    return Row(arm, what, published, tuple(ours), verdict, source, is_curve, is_alike)
 
 
 def verdict_of(published: float, ours: Sequence[float]) -> str:
@@ -212,7 +228,7 @@ def _count_rows(counted: Sequence[Counted]) -> Iterable[Row]:
             name, ours = one.network.name, (float(found.ours),)
             if found.is_published:
                 verdict = EQUAL if found.is_equal else DIFFERS
-                yield Row(name, found.what, found.known, ours, verdict, one.network.source)
+                yield Row(name, found.what, found.known, ours, verdict, one.network.published.source)
             else:
                 verdict = AS_COUNTED if found.is_equal else NOT_AS_COUNTED
                 yield Row(name, found.what, None, ours, verdict, "")

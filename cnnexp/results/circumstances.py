@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cnnexp.errors import TrackingError
-from cnnexp.experiment.record import read_json
+from cnnexp.experiment.names import read_json
 from cnnexp.results.recorded import Recorded
 from cnnexp.settings import Settings
 from cnnexp.tracking import environment

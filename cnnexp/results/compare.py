@@ -7,6 +7,7 @@ predictions are those that each run recorded when it ended.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -14,11 +15,10 @@ from statistics import fmean
 import numpy as np
 
 from cnnexp.errors import UserError
-from cnnexp.experiment.seeds_record import TEST_ACCURACY
+from cnnexp.experiment.names import TEST_ACCURACY, VAL_ACCURACY
 from cnnexp.experiment.statistics import Difference, welch
 from cnnexp.results.groups import (
-    VAL_ACCURACY,
-    Group,
+    RunGroup,
     few,
     first_trainings,
     grouped_by,
@@ -26,6 +26,7 @@ from cnnexp.results.groups import (
     groups_of_runs,
     groups_of_study,
     is_search,
+    on_dataset,
 )
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.statistics import Paired, Shares, corrected, mcnemar, paired
@@ -48,8 +49,8 @@ class Pair:
         p_corrected: for the number of all pairs.
     """
 
-    first: Group
-    second: Group
+    first: RunGroup
+    second: RunGroup
     over_runs: Difference
     over_images: Paired | None
     p: float | None
@@ -79,7 +80,7 @@ class Comparison:
         is_searched: the runs are trials that a sampler chose: nothing is tested.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[RunGroup, ...]
     metric: str
     pairs: tuple[Pair, ...]
     num_pairs: int
@@ -101,6 +102,7 @@ def compare(
     *runs: str,
     study: str | None = None,
     experiment: str | None = None,
+    dataset: str | None = None,
     group_by: str | None = None,
     anyway: bool = False,
     tracking_uri: str | None = None,
@@ -111,6 +113,7 @@ def compare(
         *runs: ids, unique prefixes, names, `last`, `best`, model URIs; a run of several seeds is one group.
         study: compares the trials of this study or sweep, in place of runs.
         experiment: compares the tested runs of this experiment, in place of runs.
+        dataset: of an experiment, only runs on this data set: its name, or the start of its digest.
         group_by: a setting; runs of equal value of it are one group.
         anyway: compares runs of different data.
         tracking_uri: MLflow store; else MLFLOW_TRACKING_URI, else mlflow.db in this folder.
@@ -123,11 +126,16 @@ def compare(
     """
     if sum((bool(runs), study is not None, experiment is not None)) != 1:
         raise UserError("give either runs, or --study, or --experiment to compare.")
+    if dataset is not None and experiment is None:
+        raise UserError(
+            "--dataset chooses among the runs of an experiment; give --experiment, or leave it out."
+        )
     store = open_store(tracking_uri, make=False)
     if study is not None:
         groups = groups_of_study(store, study)
     elif experiment is not None:
         groups = groups_of_experiment(store, experiment)
+        groups = groups if dataset is None else on_dataset(groups, dataset)
     else:
         groups = groups_of_runs(store, runs)
     notes: list[str] = []
@@ -137,13 +145,39 @@ def compare(
         groups = grouped_by(groups, group_by)
     if len(groups) < 2:  # noqa: PLR2004
         raise UserError(f"only {groups[0].label!r} is there; a comparison needs two or more.")
+    if experiment is not None and not anyway:
+        refuse_several_datasets(groups)
     metric = TEST_ACCURACY if study is None else VAL_ACCURACY
     is_searched = study is not None and is_search(store, study)
     return compare_groups(groups, store, metric=metric, is_searched=is_searched, anyway=anyway, notes=notes)
 
 
+def refuse_several_datasets(groups: Sequence[RunGroup]) -> None:
+    """Runs of an experiment were not named one by one: which data sets there are is what must be said.
+
+    Raises:
+        UserError: there are several.
+    """
+    runs = [one for group in groups for one in group.runs]
+    counts = Counter((_name_of(one), one.data.digest) for one in runs)
+    if len(counts) < 2:  # noqa: PLR2004
+        return
+    names = [name for name, _ in counts]
+    sizes = {(_name_of(one), one.data.digest): sum(one.data.images.values()) for one in runs}
+    listed = "; ".join(
+        f"{name} ({count} run{'s' if count > 1 else ''}, {sizes[name, digest]:,} images, {digest[:15]})"
+        for (name, digest), count in counts.most_common()
+    )
+    (most_used, digest), _ = counts.most_common(1)[0]
+    which = most_used if names.count(most_used) == 1 else digest[:15]
+    raise UserError(
+        f"the runs are of different data: {listed}. --dataset {which}, say, compares those of one; "
+        "--anyway compares all the same."
+    )
+
+
 def compare_groups(
-    groups: Sequence[Group],
+    groups: Sequence[RunGroup],
     store: Store,
     *,
     metric: str,
@@ -181,7 +215,7 @@ def compare_groups(
     )
 
 
-def same_images(groups: Sequence[Group], *, anyway: bool) -> bool:
+def same_images(groups: Sequence[RunGroup], *, anyway: bool) -> bool:
     """Tells whether all runs were tested on the same images.
 
     With `anyway` equal rows and labels of a data set of one name count as the same images: the same photos in
@@ -205,7 +239,7 @@ def same_images(groups: Sequence[Group], *, anyway: bool) -> bool:
     )
 
 
-def _data_of(group: Group) -> str:
+def _data_of(group: RunGroup) -> str:
     found = {
         f"{_name_of(one)} {'×'.join(map(str, one.data.image))} {one.data.digest[:15]}" for one in group.runs
     }
@@ -218,7 +252,7 @@ def _name_of(run: Recorded) -> str:
 
 
 def _pairs(
-    groups: Sequence[Group], metric: str, *, is_same: bool, is_searched: bool
+    groups: Sequence[RunGroup], metric: str, *, is_same: bool, is_searched: bool
 ) -> tuple[list[Pair], int]:
     """Returns the pairs to show, their p corrected for all pairs that there are."""
     every = list(itertools.combinations(range(len(groups)), 2))
@@ -259,7 +293,7 @@ def _mcnemar(first: Shares, second: Shares) -> float:
     return mcnemar(int((first > second).sum()), int((first < second).sum()))
 
 
-def _test_part(groups: Sequence[Group], *, is_same: bool) -> str:
+def _test_part(groups: Sequence[RunGroup], *, is_same: bool) -> str:
     """Says which test images the numbers are of, and how many times those were looked at."""
     runs = [one for group in groups for one in group.runs]
     again = [f"{one.label} {one.row.tags[LOOK]} times" for one in runs if LOOK in one.row.tags]
@@ -276,7 +310,7 @@ def _test_part(groups: Sequence[Group], *, is_same: bool) -> str:
     )
 
 
-def _notes(groups: Sequence[Group], *, is_same: bool, is_study: bool) -> list[str]:
+def _notes(groups: Sequence[RunGroup], *, is_same: bool, is_study: bool) -> list[str]:
     notes = []
     for group in groups:
         if group.copies:

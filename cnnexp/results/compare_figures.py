@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,11 @@ import torch
 from cnnexp.data import load_dataset
 from cnnexp.data.dataset import Part
 from cnnexp.errors import TrackingError, UserError
-from cnnexp.experiment.seeds_record import TEST_ACCURACY
+from cnnexp.experiment.names import TEST_ACCURACY
 from cnnexp.plugins import load_plugin
 from cnnexp.results.compare import Comparison, Pair
 from cnnexp.results.compare_tables import interval_of
-from cnnexp.results.groups import Group
+from cnnexp.results.groups import RunGroup
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.verdict import label_of
 from cnnexp.tracking.curves import curves_of_run
@@ -23,6 +24,8 @@ from cnnexp.tracking.curves import curves_of_run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from cnnexp.figures.sweep import Values
 
 LOSS, ACCURACY = "val/loss", "val/accuracy"
 _MOST_CURVES = 12
@@ -85,7 +88,20 @@ def _curves(comparison: Comparison) -> Figure | None:
     about = "mean and ± 1 sd of each group's runs" if several else "one run each"
     if len(comparison.groups) > _MOST_CURVES:
         about += f", the best {_MOST_CURVES} of {len(comparison.groups)}"
-    return curves_by_value(series, about=about, title=_headline(comparison))
+    return curves_by_value(series, about=about, title=curves_title(series))
+
+
+def curves_title(series: Mapping[str, tuple[Values, Values]]) -> str:
+    """Returns what validation curves show: whose accuracy is highest in its best epoch, and whose is next.
+
+    Args:
+        series: label to (loss, accuracy), each float (runs, epochs); accuracy in [0, 1].
+    """
+    highest = {label: accuracy.max(axis=1).mean() for label, (_, accuracy) in series.items()}
+    ranked = sorted(highest, key=lambda label: -highest[label])[:2]
+    found = ", ".join(f"{label} {100 * highest[label]:.1f} %" for label in ranked)
+    best_two = " (the best two)" if len(series) > len(ranked) else ""
+    return f"Validation, highest accuracy{best_two}: {found}"
 
 
 def _headline(comparison: Comparison) -> str:
@@ -170,7 +186,7 @@ def _test_part_of(found: Recorded) -> Part:
     return dataset.test
 
 
-def _caption(right: Group, wrong: Group, place: int) -> str:
+def _caption(right: RunGroup, wrong: RunGroup, place: int) -> str:
     names = right.runs[0].data.class_names
     label = names[right.runs[0].predictions.labels[place]]
     taken: NDArray[np.int64] = np.array([one.predictions.predicted[place] for one in wrong.runs])
@@ -182,7 +198,7 @@ def _caption(right: Group, wrong: Group, place: int) -> str:
     return f"is {label},\nright {hits} of {len(right.runs)};\n{most} {len(mistakes)} of {len(wrong.runs)}"
 
 
-def _title(right: Group, wrong: Group, count: int, total: int) -> str:
+def _title(right: RunGroup, wrong: RunGroup, count: int, total: int) -> str:
     of = f"{count:,} of {total:,} test images"
     if len(right.runs) == len(wrong.runs) == 1:
         return f"{right.label} is right and {wrong.label} wrong on {of}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cnnexp.experiment.seeds_record import TEST_ACCURACY
+from cnnexp.experiment.names import TEST_ACCURACY, VAL_ACCURACY
 from cnnexp.experiment.statistics import Spread, spread_of
 from cnnexp.experiment.tables import csv_table, latex_table, markdown_table
 from cnnexp.results.compare import Comparison
-from cnnexp.results.groups import VAL_ACCURACY, Group
+from cnnexp.results.groups import RunGroup
 from cnnexp.results.verdict import RULE
 
 Rows = list[list[str]]
@@ -102,7 +102,7 @@ def pairs_table(comparison: Comparison) -> tuple[list[str], Rows]:
     return list(PAIR_HEADER), rows
 
 
-def interval_of(group: Group, comparison: Comparison) -> tuple[float, float, str] | None:
+def interval_of(group: RunGroup, comparison: Comparison) -> tuple[float, float, str] | None:
     """Returns a group's 95 % interval and what it is over; None where there is none.
 
     Over `seeds` it is that of their mean (`runs` where they differ in more); over `images`, the test images,
@@ -172,7 +172,7 @@ def write_tables(comparison: Comparison, path: Path) -> None:
     path.write_text(forms[path.suffix.lower()](comparison), encoding="utf-8")
 
 
-def _spread(group: Group, metric: str) -> Spread | None:
+def _spread(group: RunGroup, metric: str) -> Spread | None:
     values = group.values(metric)
     return spread_of(values, share=metric != "test/loss") if values else None
 
@@ -183,7 +183,7 @@ def _interval(interval: tuple[float, float] | None) -> str:
     return " to ".join(f"{100 * bound:.1f}".replace("-", "−") for bound in interval)
 
 
-def _parameters(group: Group) -> str:
+def _parameters(group: RunGroup) -> str:
     found = {one.row.params.get("num_parameters") for one in group.runs}
     found |= {f"{one.row.metrics['parameters']:.0f}" for one in group.runs if "parameters" in one.row.metrics}
     sizes = sorted(int(one) for one in found if one is not None)

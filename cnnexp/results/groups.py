@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnexp.errors import TrackingError, UnknownNameError, UserError
-from cnnexp.experiment.seeds_record import SEEDS_KIND, TEST_ACCURACY
+from cnnexp.experiment.names import SEEDS_KIND, TEST_ACCURACY, VAL_ACCURACY
 from cnnexp.results.recorded import REPRODUCES, Recorded, find_recorded
 from cnnexp.tracking.rows import children_of, rows_where
 from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import PARENT, Store
 
-VAL_ACCURACY = "best/val_accuracy"
 SEED = "seed"
 _MEASURED = ("num_parameters", "macs", "num_trainable_parameters")  # params that are no settings
 _NO_MATTER = ("run_name", "figures", "log_model", *_MEASURED)  # to what is trained
@@ -25,7 +24,7 @@ _LISTED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RunGroup:
     """Runs that are compared as one.
 
     Attributes:
@@ -64,7 +63,7 @@ class Group:
         return counts
 
 
-def groups_of_runs(store: Store, names: Sequence[str]) -> list[Group]:
+def groups_of_runs(store: Store, names: Sequence[str]) -> list[RunGroup]:
     """Returns a group per name: a single run, or the children of a run of several seeds.
 
     Raises:
@@ -80,7 +79,7 @@ def groups_of_runs(store: Store, names: Sequence[str]) -> list[Group]:
     return _with_own_labels(groups)
 
 
-def groups_of_experiment(store: Store, experiment: str) -> list[Group]:
+def groups_of_experiment(store: Store, experiment: str) -> list[RunGroup]:
     """Returns a group for each tested run of an experiment; seeds of one parent are one group.
 
     Raises:
@@ -100,6 +99,28 @@ def groups_of_experiment(store: Store, experiment: str) -> list[Group]:
     return _with_own_labels([_group_of(store, Recorded(store, row)) for row in alone])
 
 
+def on_dataset(groups: Iterable[RunGroup], dataset: str) -> list[RunGroup]:
+    """Returns the groups of runs on one data set.
+
+    Args:
+        groups: of an experiment.
+        dataset: its name, or the start of its digest, where several have one name.
+
+    Raises:
+        UnknownNameError: no run is on it.
+    """
+    groups = list(groups)
+    name_of = {group: group.runs[0].row.params.get("dataset", group.runs[0].data.name) for group in groups}
+    kept = [
+        group
+        for group in groups
+        if dataset == name_of[group] or group.runs[0].data.digest.startswith(dataset)
+    ]
+    if not kept:
+        raise UnknownNameError("data set of --dataset", dataset, set(name_of.values()))
+    return kept
+
+
 def is_search(store: Store, study: str) -> bool:
     """Tells whether a sampler chose the trials of a study: those of a sweep are every combination."""
     rows = rows_where(store, f"{_of_study(study)} and tags.kind != 'trial'")
@@ -107,7 +128,7 @@ def is_search(store: Store, study: str) -> bool:
     return kinds & {"study", "sweep"} != {"sweep"}
 
 
-def groups_of_study(store: Store, study: str) -> list[Group]:
+def groups_of_study(store: Store, study: str) -> list[RunGroup]:
     """Returns a group for each trial of a study or sweep that was trained to its end, best first.
 
     Raises:
@@ -119,10 +140,10 @@ def groups_of_study(store: Store, study: str) -> list[Group]:
     if not done:
         raise UserError(f"study {study!r} has no trial that was trained to its end.")
     done.sort(key=lambda row: -row.metrics[VAL_ACCURACY])
-    return [Group(f"trial {row.tags['trial_number']}", (Recorded(store, row),)) for row in done]
+    return [RunGroup(f"trial {row.tags['trial_number']}", (Recorded(store, row),)) for row in done]
 
 
-def first_trainings(groups: Iterable[Group]) -> tuple[list[Group], list[str]]:
+def first_trainings(groups: Iterable[RunGroup]) -> tuple[list[RunGroup], list[str]]:
     """Returns the groups without runs that `cnnexp reproduce` made, and a note of those that are left out.
 
     Raises:
@@ -138,7 +159,7 @@ def first_trainings(groups: Iterable[Group]) -> tuple[list[Group], list[str]]:
     return kept, [f"left out as copies that `cnnexp reproduce` made: {few(left_out)}"]
 
 
-def grouped_by(groups: Iterable[Group], name: str) -> list[Group]:
+def grouped_by(groups: Iterable[RunGroup], name: str) -> list[RunGroup]:
     """Returns runs of equal value of a setting as one group each, in order of the values.
 
     A run counts once, however often it was named, and so do runs of equal settings and seed.
@@ -168,7 +189,7 @@ def value_of(row: RunRow, name: str) -> str:
     return row.params.get(name, _NOTHING)
 
 
-def _without_copies(label: str, runs: Sequence[Recorded]) -> Group:
+def _without_copies(label: str, runs: Sequence[Recorded]) -> RunGroup:
     """The same settings with the same seed train the same network: it is no second seed."""
     kept: dict[frozenset[tuple[str, str]], Recorded] = {}
     copies = []
@@ -176,7 +197,7 @@ def _without_copies(label: str, runs: Sequence[Recorded]) -> Group:
         what = frozenset((name, value) for name, value in one.row.params.items() if name not in _NO_MATTER)
         if kept.setdefault(what, one) is not one:
             copies.append(one.label)
-    return Group(label, tuple(kept.values()), tuple(copies))
+    return RunGroup(label, tuple(kept.values()), tuple(copies))
 
 
 def few(labels: Sequence[str]) -> str:
@@ -190,7 +211,7 @@ def _of_study(study: str) -> str:
     return f"tags.study = {quote}{study}{quote}"
 
 
-def _group_of(store: Store, found: Recorded) -> Group:
+def _group_of(store: Store, found: Recorded) -> RunGroup:
     kind = found.row.tags.get("kind", "")
     if kind == "trial":
         study = found.row.tags.get("study", "STUDY")
@@ -206,14 +227,14 @@ def _group_of(store: Store, found: Recorded) -> Group:
         )
         raise UserError(f"run {found.label!r} is a {kind} and has no test predictions of its own; {way_out}")
     if kind != SEEDS_KIND:
-        return Group(found.label, (_tested(found),))
+        return RunGroup(found.label, (_tested(found),))
     children = [Recorded(store, row) for row in children_of(store, found.run_id) if row.status == "FINISHED"]
     if not children:
         raise UserError(
             f"run {found.label!r} has no seed that was trained to its end; "
             f"`cnnexp train --resume {found.run_id[:8]}` goes on with it."
         )
-    return Group(found.label, tuple(_tested(one) for one in children))
+    return RunGroup(found.label, tuple(_tested(one) for one in children))
 
 
 def _tested(found: Recorded) -> Recorded:
@@ -227,13 +248,13 @@ def _tested(found: Recorded) -> Recorded:
     return found
 
 
-def _with_own_labels(groups: Sequence[Group]) -> list[Group]:
+def _with_own_labels(groups: Sequence[RunGroup]) -> list[RunGroup]:
     """Names are not unique: those that are not get the start of an id."""
     names = [group.label for group in groups]
     return [
         group
         if names.count(group.label) == 1
-        else Group(
+        else RunGroup(
             f"{group.label} ({group.runs[0].row.tags.get(PARENT, group.runs[0].run_id)[:8]})", group.runs
         )
         for group in groups

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnexp.errors import TrackingError
-from cnnexp.experiment.record import DATASET_FILE, EPOCHS_FILE, PREDICTIONS_FILE, SETTINGS_FILE, read_json
+from cnnexp.experiment.names import (
+    CHOSEN_FILE,
+    DATASET_FILE,
+    EPOCHS_FILE,
+    PREDICTIONS_FILE,
+    SETTINGS_FILE,
+    read_json,
+)
 from cnnexp.settings import Settings, read_settings_file, resolve
 from cnnexp.tracking.rows import read_row, way_to_children
 from cnnexp.tracking.search import RunRow
@@ -113,6 +120,15 @@ class Recorded:
             TrackingError: it has none: it is not a run of ours, or never came so far.
         """
         return resolve(read_settings_file(self.file(SETTINGS_FILE)))
+
+    @cached_property
+    def chosen(self) -> dict[str, Any]:
+        """Those of its settings that were chosen, by name.
+
+        Raises:
+            TrackingError: it did not record them.
+        """
+        return {name: given.value for name, given in read_settings_file(self.file(CHOSEN_FILE)).items()}
 
     @cached_property
     def data(self) -> DataFacts:

@@ -10,6 +10,7 @@ from cnnexp.data import load_dataset
 from cnnexp.data.dataset import ImageDataset
 from cnnexp.errors import DataError, TrackingError, UserError
 from cnnexp.experiment.assemble import Load
+from cnnexp.experiment.children import can_go_on
 from cnnexp.experiment.listener import Listener
 from cnnexp.experiment.result import Result
 from cnnexp.experiment.run import run_experiment
@@ -19,7 +20,9 @@ from cnnexp.results.looks import looks_before
 from cnnexp.results.recorded import REPRODUCES, Recorded, find_recorded
 from cnnexp.results.same import FirstDifference, Sameness, compare_runs
 from cnnexp.settings import Settings
+from cnnexp.tracking.rows import rows_where
 from cnnexp.tracking.run import LOOK, Run
+from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import open_store
 from cnnexp.training.events import EpochReport, Outcome, Status
 from cnnexp.training.judges import Judge
@@ -89,7 +92,8 @@ def reproduce(
 ) -> Reproduction:
     """Trains a run again, as a run of its own, from what it recorded, and compares the two.
 
-    It ends after as many epochs as the run has, whatever had ended that: its time limit is left aside.
+    It ends after as many epochs as the run has, whatever had ended that: its time limit is left aside. One
+    that was interrupted goes on, unless versions, code, machine or data have changed since.
 
     Args:
         run: id, unique start of one, name, `last`, `best`, or the URI of a model of the run.
@@ -112,9 +116,13 @@ def reproduce(
     changes = find_changes(then, settings, digest=dataset.digest, folder=Path.cwd())
     _say(changes, then, listener, anyway=anyway)
     conclude = _Conclusion(then, changes, epochs)
+    begun = _begun(then, settings, dataset)
+    if begun is not None:
+        listener.note(f"goes on with run {begun.run_id[:8]}, which was interrupted")
     run_experiment(
         settings,
         listener=listener,
+        resume=None if begun is None else begun.run_id,
         judges=(_after(count, then.label),),
         store=store,
         tags=_tags(then, dataset),
@@ -122,6 +130,18 @@ def reproduce(
         conclude=conclude,
     )
     return conclude.reproduction()
+
+
+def _begun(then: Recorded, settings: Settings, dataset: ImageDataset) -> RunRow | None:
+    """Returns the last reproduction that was interrupted, where nothing has changed since it began."""
+    then.store.close_dead_runs()
+    rows = rows_where(then.store, f"tags.{REPRODUCES} = '{then.run_id}' and attributes.status != 'FINISHED'")
+    for row in reversed(rows):
+        if row.status in ("KILLED", "FAILED") and can_go_on(then.store, row):
+            begun = Recorded(then.store, row)
+            has_changed = find_changes(begun, settings, digest=dataset.digest, folder=Path.cwd())
+            return None if has_changed else row
+    return None
 
 
 def _tags(then: Recorded, dataset: ImageDataset) -> dict[str, str]:

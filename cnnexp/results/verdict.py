@@ -5,11 +5,11 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from cnnexp.experiment.seeds_record import TEST_ACCURACY
+from cnnexp.experiment.names import TEST_ACCURACY
 
 if TYPE_CHECKING:
     from cnnexp.results.compare import Comparison, Pair
-    from cnnexp.results.groups import Group
+    from cnnexp.results.groups import RunGroup
 
 RULE = (
     "Rule: better means p < 0.05 (corrected where several pairs are tested), and on the same test images "
@@ -119,7 +119,7 @@ def _p(p: float) -> str:
     return "< 0.0001" if p < 1e-4 else f"= {p:.2g}"  # noqa: PLR2004
 
 
-def label_of(groups: tuple[Group, ...]) -> str:
+def label_of(groups: tuple[RunGroup, ...]) -> str:
     """Returns the groups in a few words, for titles."""
     names = [group.label for group in groups]
     return " and ".join(names) if len(names) <= 2 else f"{names[0]} and {len(names) - 1} others"  # noqa: PLR2004

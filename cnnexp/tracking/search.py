@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cnnexp.errors import TrackingError, did_you_mean
 from cnnexp.tracking import ownership
 from cnnexp.tracking.model_uri import Meant, is_model_uri, meant_by
+from cnnexp.training.events import TOTAL_SECONDS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,7 +42,7 @@ class RunRow:
         outcome: ours: completed, stopped early, ...; the empty string where the run is not ours.
         reason: the sentence that goes with the outcome.
         started: local time.
-        seconds: duration; None while it runs.
+        seconds: of all its epochs so far (`training_seconds`); None of a run without any.
         metrics: latest value of each.
         params: as text.
         tags: as text; `kind` says what the run is: run, trial, study, sweep, ...
@@ -228,7 +229,7 @@ def row_of(run: MlflowRun, names: Mapping[str, str]) -> RunRow:
         outcome=tags.get("cnnexp.status", ""),
         reason=tags.get("cnnexp.reason", ""),
         started=datetime.fromtimestamp(info.start_time / 1000).astimezone(),
-        seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
+        seconds=run.data.metrics.get(TOTAL_SECONDS),
         metrics=dict(run.data.metrics),
         params=dict(run.data.params),
         tags=dict(tags),

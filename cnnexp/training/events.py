@@ -5,8 +5,11 @@ This module imports nothing heavy: trackers, progress bars and tests read it wit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import Enum
+
+TOTAL_SECONDS = "total_seconds"  # metric: training_seconds so far
 
 
 class Status(Enum):
@@ -73,3 +76,12 @@ class EpochReport:
     def as_dict(self) -> dict[str, float | int | bool]:
         """The report as plain data, for checkpoints and tables."""
         return asdict(self)
+
+
+def training_seconds(history: Iterable[EpochReport]) -> float:
+    """Returns the seconds of all epochs: of a run that went on, those of every attempt, and no time between.
+
+    It is the one duration of a run there is; loading, the test, drawing and what an interrupted epoch had
+    done are not in it.
+    """
+    return sum(report.seconds for report in history)

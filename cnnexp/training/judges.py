@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from cnnexp.settings.groups import TrainingSettings
-from cnnexp.training.events import EpochReport, Outcome, Status
+from cnnexp.training.events import EpochReport, Outcome, Status, training_seconds
 
 Judge = Callable[[Sequence[EpochReport]], Outcome | None]
 
@@ -63,7 +63,7 @@ def time_limit(seconds: float) -> Judge:
     """Stops after the epoch in which the time is used up; the epochs of a resumed run are counted in."""
 
     def judge(history: Sequence[EpochReport]) -> Outcome | None:
-        used = sum(report.seconds for report in history)
+        used = training_seconds(history)
         if used < seconds:
             return None
         return Outcome(Status.STOPPED_EARLY, f"time limit of {seconds:g} s reached after {used:.1f} s")

@@ -20,7 +20,7 @@ from cnnexp.experiment.trial import LoadedSets, Trained, run_trial
 from cnnexp.models import layer_table
 from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import PARENT, Store
-from cnnexp.training.events import EpochReport, Outcome, Status
+from cnnexp.training.events import TOTAL_SECONDS, EpochReport, Outcome, Status, training_seconds
 from cnnexp.training.interrupt import Interrupt
 from cnnexp.training.judges import Judge, best_of
 from cnnexp.tuning.ledger import TrialRecord, record_of
@@ -33,7 +33,7 @@ _SEEDS_OF_TRAINING = 1_000_000  # apart from the seeds of proposals
 _LATENCY_ROUNDS = 20
 HOLD_SECONDS = 5.0  # between two requests with the epochs of a trial
 # An objective's metric of a run; `seconds` are those of each epoch.
-METRIC = {"val/accuracy": "best/val_accuracy", "val/loss": "best/val_loss", "seconds": "total_seconds"}
+METRIC = {"val/accuracy": "best/val_accuracy", "val/loss": "best/val_loss", "seconds": TOTAL_SECONDS}
 TRIAL_STATE = {
     Status.COMPLETED: "COMPLETE",
     Status.STOPPED_EARLY: "COMPLETE",
@@ -192,14 +192,14 @@ class Trainer:
             TrialPruned, FailedTrialError, VoidTrialError: as it ended.
         """
         outcome, best = trained.outcome, best_of(trained.history)
-        facts = facts | {"seconds": sum(report.seconds for report in trained.history)}
-        if best is not None:
-            facts["best_epoch"] = best.epoch
         if best is not None and "latency_ms" in self.plan.objectives:
-            facts["latency_ms"] = latency_ms(assembly)
+            facts = facts | {"latency_ms": latency_ms(assembly)}
         if not is_running(self.storage, candidate.trial):
             outcome = Outcome(Status.INTERRUPTED, "the study has given up this trial: its worker was silent")
         run.log_metrics(_as_metrics(facts))
+        facts = facts | {"seconds": training_seconds(trained.history)}  # logged with the epochs
+        if best is not None:
+            facts["best_epoch"] = best.epoch
         run.set_tags({"trial_state": TRIAL_STATE[outcome.status]})
         run.finish(outcome)
         if outcome.status is Status.INTERRUPTED:
@@ -232,11 +232,12 @@ class Trainer:
         return facts
 
     def _assembled(self, candidate: Candidate, repeat: int, changed: Mapping[str, object]) -> Assembly:
-        settings = self.plan.settings_of(
-            candidate.params, seed=self._seed(candidate.record, repeat), **self.machine
-        )
+        seed = self._seed(candidate.record, repeat)
+        asked = self.plan.settings_of(candidate.params, seed=seed).replace(**changed)
+        settings = self.plan.settings_of(candidate.params, seed=seed, **self.machine).replace(**changed)
         # What the data set has to say was said by the first assembly, before the study began.
-        return assemble(settings.replace(**changed), Listener(), load=self._sets.load)
+        assembly = assemble(settings, Listener(), load=self._sets.load)
+        return replace(assembly, asked=asked)  # threads and device are the worker's, not chosen
 
     def params_of(self, record: TrialRecord, params: Params, repeat: int = 0) -> dict[str, object]:
         """Returns what a trial's run has as params."""
@@ -297,5 +298,5 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _as_metrics(facts: Mapping[str, float]) -> dict[str, float]:
-    """Returns facts under their names in MLflow; the best epoch is logged with the epochs."""
+    """Returns facts under their names in MLflow; an earlier trial's best epoch stays its own."""
     return {METRIC.get(name, name): value for name, value in facts.items() if name != "best_epoch"}

@@ -19,6 +19,7 @@ from optuna.study import Study
 from cnnexp.errors import Fault, ModelError, SettingsError, UserError
 from cnnexp.experiment.assemble import Assembly, assemble
 from cnnexp.experiment.entry import with_absolute_paths
+from cnnexp.experiment.record import record_environment
 from cnnexp.experiment.run import PROJECT_RUN, closed_truthfully
 from cnnexp.models import MODELS, layer_table
 from cnnexp.plugins import load_plugin
@@ -243,6 +244,7 @@ def conduct(
         if run is not None:
             stack.enter_context(closed_truthfully(run))
             store.set_experiment_tag(plan.experiment_id, *study_view(plan))
+            record_environment(run)
         plan = replace(plan, parent_run=run.id if run else study.user_attrs[PARENT_RUN])
         progress = Progress(plan, ledger, run, listener)
         _work(replace(prepared, plan=plan), ledger, progress, interrupt, listener)

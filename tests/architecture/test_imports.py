@@ -39,6 +39,7 @@ MAY_IMPORT = {
     | {"experiment", "tuning", "results"},  # the Python API: it hands out names of all
     "__main__": {"cli"},
 }
+HEAVY = {"torch", "torchvision", "optuna", "sklearn", "matplotlib", "PIL"}  # half a second each, or more
 ONLY_IN = {"mlflow": {"tracking"}, "optuna": {"tuning"}}
 NEVER_IN = {
     "figures": {"torch", "torchvision", "matplotlib.pyplot"},
@@ -124,15 +125,33 @@ def test_the_rule_lets_pass_what_points_down() -> None:
     assert not faults_of("tracking", source)
 
 
+def loaded_by(*arguments: str) -> set[str]:
+    """Names of the packages that a Python process imports."""
+    command = [sys.executable, "-X", "importtime", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    loaded = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
+    assert "cnnexp" in loaded
+    return loaded
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("-c", "import cnnexp"), ("-m", "cnnexp", "--help"), ("-m", "cnnexp", "train", "--help")],
     ids=["import", "help", "train-help"],
 )
 def test_nothing_heavy_is_loaded_before_it_is_needed(arguments: tuple[str, ...]) -> None:
-    command = [sys.executable, "-X", "importtime", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-    loaded = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
-    assert "cnnexp" in loaded
-    assert not loaded & {"torch", "torchvision", "mlflow", "optuna", "sklearn", "matplotlib", "numpy", "PIL"}
+    assert not loaded_by(*arguments) & {*HEAVY, "mlflow", "numpy"}
+
+
+@pytest.mark.parametrize(
+    ("modules", "allowed"),
+    [
+        (("results.compare", "results.compare_tables", "results.verdict", "cli.compare"), set()),
+        (("results.report", "cli.report"), {"PIL"}),
+    ],
+    ids=["compare", "report"],
+)
+def test_what_reads_finished_runs_needs_no_torch(modules: tuple[str, ...], allowed: set[str]) -> None:
+    imports = ", ".join(f"cnnexp.{one}" for one in modules)
+    assert not loaded_by("-c", f"import {imports}") & {*HEAVY, "mlflow", "scipy"} - allowed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,7 @@ def test_a_cell_of_the_matrix_opens_the_images_behind_it(page: Page) -> None:
         "[...document.querySelectorAll('dialog img')].every((one) => one.naturalWidth > 0)"
     )
     assert str(counts[largest]) in page.inner_text("dialog[open] p")
+    assert re.fullmatch(r"Class \S+, (rightly predicted|taken for \S+)", page.inner_text("dialog[open] h2"))
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 QUICK = ["--epochs", "1", "--figures", "none", "--log-model", "false", "--threads", "1"]
 A_FIFTH = ["--fraction", "0.2"]
-FEW_TRIALS = [*QUICK, *A_FIFTH, "--trials", "2", "--refit", "false"]
+FEW_TRIALS = [*QUICK, *A_FIFTH, "--trials", "2", "--refit", "false", "--jobs", "1"]
 QUICKLY = {
     "train": [*QUICK, *A_FIFTH],
     "tune": FEW_TRIALS,

@@ -15,6 +15,8 @@ from PIL import Image
 
 import cnnexp
 from cnnexp.errors import SettingsError, UserError
+from cnnexp.tracking.rows import read_row
+from cnnexp.tracking.store import open_store
 from cnnexp.training.events import Status
 from tests.e2e.runs import QUICK, Crash, StopAfter, artifacts, curve
 
@@ -53,6 +55,8 @@ def test_a_crashed_run_resumes_in_the_same_mlflow_run_to_the_same_weights(
     assert all(torch.equal(value, expected[key]) for key, value in resumed.model.state_dict().items())
     assert resumed.metrics["test/loss"] == whole.metrics["test/loss"]
     assert client.get_run(resumed.run_id).info.status == "FINISHED"
+    duration = read_row(open_store(None), resumed.run_id).seconds
+    assert duration == pytest.approx(sum(report.seconds for report in resumed.history), rel=1e-4)
     steps = [m.step for m in client.get_metric_history(resumed.run_id, "val/loss")]
     assert steps == [report.epoch for report in whole.history]
 

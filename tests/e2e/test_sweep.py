@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from typing import Any
 
+import yaml
 from mlflow import MlflowClient
 
 from cnnexp import sweep
@@ -34,6 +35,11 @@ def test_a_sweep_trains_every_cell_on_equal_seeds_and_more_seeds_go_on(client: M
     ]
     assert not [name for run in (parent, *children) for name in run.data.metrics if "test" in name]
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
+
+    assert (artifacts(parent) / "environment" / "command.txt").is_file()
+    chosen = [yaml.safe_load((artifacts(run) / "chosen.yaml").read_text()) for run in children]
+    assert all({"epochs", "fraction"} <= one.keys() for one in chosen)
+    assert not [one for one in chosen if "threads" in one]  # which the worker decides
 
     folder = artifacts(parent) / "study"
     figures = {"curves_kernel_size.png", "cells.png", "main_effects.png"}

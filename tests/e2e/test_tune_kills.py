@@ -91,35 +91,26 @@ def test_a_study_that_was_killed_as_a_whole_is_finished_by_the_same_command(stor
 
 
 @pytest.mark.parametrize("storage", STORAGES, indirect=True)
-def test_a_frozen_worker_is_given_up_and_does_no_harm_when_it_wakes(storage: str) -> None:
+def test_frozen_workers_are_given_up_and_do_no_harm_whether_they_wake_or_not(storage: str) -> None:
+    """One wakes while the others train, one stays frozen and is killed at the end."""
     hold = Hold()
     process = start(command(storage, "--heartbeat", HEARTBEAT))
-    victim = hold.wait(WORKERS, process)[0]
-    _freeze(victim, storage)
+    waking, sleeping = hold.wait(WORKERS, process)[:2]
+    for victim in (waking, sleeping):
+        _freeze(victim, storage)
     hold.release()
-    (number,) = [one.number for one in trials_of(storage) if record(one).get("pid") == victim]
-    # The others train all the rest meanwhile, and wait for this one.
-    wait_for(lambda: is_finished(storage, number), process, every=0.5)  # a look at the storage is dear
-    os.kill(victim, signal.SIGCONT)
+    numbers = {one.number for one in trials_of(storage) if record(one).get("pid") in {waking, sleeping}}
+    # The others train all the rest meanwhile, and wait for these.
+    wait_for(lambda: all(is_finished(storage, one) for one in numbers), process, every=0.5)  # a look is dear
+    os.kill(waking, signal.SIGCONT)
     output = finish(process)
     assert process.returncode == 0, output
     check_exact(storage, TRIALS)
-    assert trials_of(storage)[number].state.name == "FAIL"
-    (again,) = [run for run in children() if "retry_of" in run.data.tags]
-    assert again.data.tags["retry_of"] == str(number)
-
-
-def test_a_worker_that_stays_frozen_is_killed_at_the_end(storage: str) -> None:
-    hold = Hold()
-    process = start(command(storage, "--heartbeat", HEARTBEAT))
-    victim = hold.wait(WORKERS, process)[0]
-    _freeze(victim, storage)
-    hold.release()
-    output = finish(process)
-    assert process.returncode == 0, output
-    check_exact(storage, TRIALS)
+    assert {trials_of(storage)[number].state.name for number in numbers} == {"FAIL"}
+    again = {run.data.tags["retry_of"] for run in children() if "retry_of" in run.data.tags}
+    assert again == {str(number) for number in numbers}
     with pytest.raises(ProcessLookupError):
-        os.kill(victim, 0)
+        os.kill(sleeping, 0)
 
 
 def test_ctrl_c_ends_within_seconds_and_the_same_command_goes_on(storage: str) -> None:

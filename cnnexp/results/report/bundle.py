@@ -6,11 +6,11 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnnexp.experiment.record import AGAIN, MODEL_NAME, SETTINGS_FILE
+from cnnexp.experiment.names import AGAIN, MODEL_NAME, SETTINGS_FILE
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report.run_view import command_again, read_or_none
 from cnnexp.results.report.runs_view import best_first
-from cnnexp.results.report.subject import Subject
+from cnnexp.results.report.topic import Topic
 from cnnexp.tracking.rows import children_of
 from cnnexp.tracking.run_files import files_of
 from cnnexp.tracking.search import RunRow
@@ -34,18 +34,18 @@ OF_CHILDREN = (
 )
 
 
-def write_bundle(path: Path, store: Store, subject: Subject, html: str) -> None:
-    """Writes the zip file of a subject.
+def write_bundle(path: Path, store: Store, topic: Topic, html: str) -> None:
+    """Writes the zip file of a topic.
 
     Raises:
         OSError: it cannot be written.
         TrackingError: a file of a run cannot be had.
     """
-    recorded = subject.recorded
-    rows = subject.rows if recorded is None else _children(store, recorded)
+    recorded = topic.recorded
+    rows = topic.rows if recorded is None else _children(store, recorded)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr("report.html", html)
-        bundle.writestr("README.md", _readme(subject, rows))
+        bundle.writestr("README.md", _readme(topic, rows))
         if recorded is not None:
             for name in files_of(store, recorded.run_id):
                 if name == BEST or not name.startswith(LEFT_OUT):
@@ -74,9 +74,9 @@ def _folder(row: RunRow) -> str:
     return f"runs/{plain or 'run'}-{row.run_id[:8]}"
 
 
-def _readme(subject: Subject, rows: Sequence[RunRow]) -> str:
-    lines = [f"# {subject.name}", "", "Open `report.html` in a browser; it needs no network.", ""]
-    recorded = subject.recorded
+def _readme(topic: Topic, rows: Sequence[RunRow]) -> str:
+    lines = [f"# {topic.name}", "", "Open `report.html` in a browser; it needs no network.", ""]
+    recorded = topic.recorded
     if recorded is not None:
         lines += _repeat(recorded)
     if rows:

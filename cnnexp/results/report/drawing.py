@@ -40,26 +40,30 @@ def learning_curves(epochs: Epochs, *, best_epoch: int, monitor: str) -> Figure:
     return Figure("learning_curves", alt, _svg(drawn, "curves"))
 
 
-def overlaid_curves(runs: Mapping[str, Epochs], *, about: str) -> Figure | None:
-    """Draws validation loss and accuracy of several runs; None where none has finished an epoch.
+def overlaid_curves(arms: Mapping[str, Sequence[Epochs]], *, about: str, name: str) -> Figure | None:
+    """Draws validation loss and accuracy of several arms; None where none has finished an epoch.
 
     Args:
-        runs: name to epochs, in the order of their importance; the first twelve are drawn.
-        about: what the runs are.
+        arms: name to the epochs of its runs, in the order of their importance; the first twelve are drawn.
+        about: what lines and bands are.
+        name: of the figure, its own on a page.
     """
     from cnnexp.figures.sweep import curves_by_value
 
-    series = {
-        name: tuple(np.array([[row[part] for row in epochs]]) for part in ("val_loss", "val_accuracy"))
-        for name, epochs in list(runs.items())[:MOST_OVERLAID]
-        if epochs
-    }
-    if not series:
+    lines = {}
+    for label, runs in list(arms.items())[:MOST_OVERLAID]:
+        begun = [epochs for epochs in runs if epochs]
+        shortest = min(map(len, begun), default=0)  # runs that ended early end the mean of their arm
+        if shortest:
+            loss, accuracy = (
+                np.array([[row[part] for row in epochs[:shortest]] for epochs in begun])
+                for part in ("val_loss", "val_accuracy")
+            )
+            lines[label] = (loss, accuracy)
+    if not lines:
         return None
-    lines = {name: (loss, accuracy) for name, (loss, accuracy) in series.items()}
-    drawn = curves_by_value(lines, setting="run", about=about, title="")
     alt = f"Validation loss and accuracy by epoch of {', '.join(lines)}."
-    return Figure("overlaid_curves", alt, _svg(drawn, "overlaid"))
+    return Figure(name, alt, _svg(curves_by_value(lines, about=about, title=""), name))
 
 
 def spread_curves(seeds: Sequence[Epochs]) -> Figure | None:

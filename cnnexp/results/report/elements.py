@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from cnnexp.experiment.statistics import spread_of
+
 NOTHING = "–"
 
 
@@ -99,6 +101,21 @@ def percent(share: float | None, *, bar: bool = False) -> Cell:
     """Returns a cell of a share in percent."""
     cell = number(share, ".2f", factor=100.0)
     return Cell(cell.text, cell.value, share if bar else None, is_number=True)
+
+
+def mean_cell(values: Sequence[float], *, factor: float = 1.0, digits: int = 2, share: bool = False) -> Cell:
+    """Returns a cell of a mean, with its standard deviation where there are two values or more.
+
+    Args:
+        values: of the runs.
+        factor: to what is shown.
+        digits: behind the point.
+        share: they are shares, in [0, 1].
+    """
+    if not values:
+        return number(None)
+    found = spread_of(values, share=share)
+    return Cell(found.text(factor, digits), found.mean, is_number=True)
 
 
 def texts(cells: Iterable[object]) -> list[Cell]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnexp.progress import Progress, silent
-from cnnexp.results.report.bundle import write_bundle
 from cnnexp.results.report.compose import compose
-from cnnexp.results.report.subject import Kind, find_subject
+from cnnexp.results.report.topic import Kind, find_topic
 from cnnexp.tracking.store import open_store
 
 
@@ -58,11 +57,13 @@ def report(
         OSError: a file cannot be written.
     """
     store = open_store(tracking_uri, make=False)
-    subject = find_subject(store, what, kind)
+    topic = find_topic(store, what, kind)
     moved = {name: text for name, text in (("data_dir", data_dir), ("dataset", dataset)) if text is not None}
-    page = compose(store, subject, moved=moved, progress=progress)
+    page = compose(store, topic, moved=moved, progress=progress)
     path = Path(output)
     path.write_text(page.html, encoding="utf-8")
     if bundle is not None:
-        write_bundle(Path(bundle), store, subject, page.html)
+        from cnnexp.results.report.bundle import write_bundle  # torch is a second
+
+        write_bundle(Path(bundle), store, topic, page.html)
     return Report(path, None if bundle is None else Path(bundle), page.missing)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnexp.results.recorded import Predictions
-from cnnexp.results.report.images import RunImages
 from cnnexp.results.report.thumbnails import data_uri
+
+if TYPE_CHECKING:
+    from cnnexp.results.report.images import RunImages
 
 MOST_SHOWN = 50  # images of a cell
 IMAGE_CHARACTERS = 5_500_000  # of all images together: the file stays under 10 MB

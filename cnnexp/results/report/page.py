@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 
-from cnnexp.results.report.group import Group
 from cnnexp.results.report.run_view import RunView
+from cnnexp.results.report.section import Section
 
 _SECTIONS = {
     "changed": ("settings", "Settings"),
@@ -25,7 +25,7 @@ def render(
     title: str,
     subtitle: str,
     *,
-    groups: Sequence[Group] = (),
+    sections: Sequence[Section] = (),
     run: RunView | None = None,
     facts: Mapping[str, str] | None = None,
     missing: Sequence[str] = (),
@@ -35,7 +35,7 @@ def render(
     Args:
         title: the heading.
         subtitle: what it is about.
-        groups: sections before those of the run.
+        sections: sections before those of the run.
         run: the run, or a study's refit.
         facts: the head, where there is no run.
         missing: sentences on what is not there, beside those of the run.
@@ -59,20 +59,20 @@ def render(
         style=Markup(style),
         script=Markup(script),
         script_hash=f"sha256-{digest}",  # no other script runs in the page
-        contents=_contents(groups, run),
+        contents=_contents(sections, run),
         missing=[*missing, *(run.missing if run else ())],
         question=run.question if run else "",
         facts=run.facts if run else facts or {},
         tags=run.tags if run else {},
         description=run.description if run else "",
-        groups=groups,
+        sections=sections,
         run=run,
         version=version("cnnexp"),
     )
 
 
-def _contents(groups: Sequence[Group], run: RunView | None) -> dict[str, str]:
-    contents = {group.anchor: group.name for group in groups}
+def _contents(sections: Sequence[Section], run: RunView | None) -> dict[str, str]:
+    contents = {section.anchor: section.name for section in sections}
     if run is not None:
         contents |= dict(section for name, section in _SECTIONS.items() if getattr(run, name))
         contents |= {"mistakes": "Worst mistakes"} if run.matrix else {}

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from markupsafe import Markup
 
 from cnnexp.errors import UserError
-from cnnexp.experiment.record import AGAIN, DATASET_FILE, SETTINGS_FILE, read_json
+from cnnexp.experiment.names import AGAIN, DATASET_FILE, SETTINGS_FILE, read_json
 from cnnexp.progress import Progress, silent
 from cnnexp.results.recorded import Recorded
-from cnnexp.results.report import sections
+from cnnexp.results.report import run_tables
 from cnnexp.results.report.drawing import learning_curves, recorded_figure
 from cnnexp.results.report.elements import Figure, Picture, Table, texts
-from cnnexp.results.report.images import NoImagesError, RunImages, load_images
 from cnnexp.results.report.markdown import as_html
 from cnnexp.results.report.matrix import MatrixCell, matrix_cells, name_of, worst_mistakes
 from cnnexp.results.report.thumbnails import data_uri
+from cnnexp.tracking.curves import curves_of_run
 from cnnexp.tracking.search import RunRow
+
+if TYPE_CHECKING:
+    from cnnexp.results.report.images import RunImages
 
 NUM_SAMPLES = 40
 NUM_MISTAKES = 24
@@ -37,6 +40,7 @@ class RunView:
         question: the tag `question`.
         description: the run's note, from Markdown.
         tags: the user's own.
+        whose: settings and curves these are, where they are not the run's own.
         changed, unchanged: settings.
         data: facts of the data set.
         data_notes: what is to be said of it: duplicates, images left out.
@@ -63,6 +67,7 @@ class RunView:
     question: str = ""
     description: Markup = field(default_factory=Markup)
     tags: dict[str, str] = field(default_factory=dict)
+    whose: str = ""
     changed: Table | None = None
     unchanged: Table | None = None
     data: dict[str, str] = field(default_factory=dict)
@@ -107,7 +112,7 @@ def view_of(recorded: Recorded, *, moved: Mapping[str, str], progress: Progress 
         images = _images(view, recorded, moved=moved, progress=progress)
         _add_data(view, recorded, images)
     layers: list[dict[str, Any]] | None = read_or_none(lambda: _json(recorded, "network/layers.json"))
-    view.layers = sections.network_table(layers) if layers else None
+    view.layers = run_tables.network_table(layers) if layers else None
     _add_epochs(view, recorded)
     _add_test(view, recorded, images)
     return view
@@ -124,6 +129,19 @@ def head_of(recorded: Recorded) -> RunView:
     _add_settings(view, recorded)
     _add_repeat(view, recorded)
     return view
+
+
+def add_best_trial(view: RunView, best: Recorded, number: int) -> None:
+    """Adds settings and curves of the best trial to the head of a study or sweep without a refit.
+
+    Args:
+        view: of the study's own run.
+        best: the trial's run.
+        number: of the trial.
+    """
+    view.whose = f"of the best trial, number {number}"
+    _add_settings(view, best)
+    _add_epochs(view, best)
 
 
 def command_again(row: RunRow) -> str:
@@ -147,6 +165,8 @@ def _facts(recorded: Recorded) -> dict[str, str]:
     if "best/val_accuracy" in metrics:
         epoch = f" in epoch {metrics['best/epoch']:.0f}" if "best/epoch" in metrics else ""
         facts["best validation accuracy"] = f"{100 * metrics['best/val_accuracy']:.2f} %{epoch}"
+    if "study/best/val_accuracy" in metrics:
+        facts["best validation accuracy"] = f"{100 * metrics['study/best/val_accuracy']:.2f} %"
     what = {"model": params.get("model"), "data set": params.get("dataset")}
     facts |= {name: text for name, text in what.items() if text}
     if params.get("num_parameters", "").isdigit():
@@ -156,7 +176,7 @@ def _facts(recorded: Recorded) -> dict[str, str]:
         facts["ended"] += f": {row.reason}"
     facts["started"] = f"{row.started:%Y-%m-%d %H:%M %z}"
     if row.seconds is not None:
-        facts["time"] = f"{row.seconds:,.0f} s"
+        facts["training time"] = f"{row.seconds:,.0f} s"
     return facts
 
 
@@ -164,7 +184,7 @@ def _add_settings(view: RunView, recorded: Recorded) -> None:
     settings = read_or_none(lambda: recorded.settings)
     if settings is None:
         return
-    view.changed, view.unchanged = sections.settings_tables(settings)
+    view.changed, view.unchanged = run_tables.settings_tables(settings, read_or_none(lambda: recorded.chosen))
     view.again = command_again(recorded.row)
     view.settings_text = recorded.file(SETTINGS_FILE).read_text(encoding="utf-8")
     view.tags = {name: text for name, text in settings.tracking.tags.items() if name != "question"}
@@ -191,12 +211,14 @@ def _add_repeat(view: RunView, recorded: Recorded) -> None:
     if data:
         view.repeat["digest of the data"] = data.digest
     if versions or machine:
-        view.versions = sections.versions_table(versions or {}, machine or {})
+        view.versions = run_tables.versions_table(versions or {}, machine or {})
 
 
 def _images(
     view: RunView, recorded: Recorded, *, moved: Mapping[str, str], progress: Progress
 ) -> RunImages | None:
+    from cnnexp.results.report.images import NoImagesError, load_images  # torch is a second
+
     try:
         return load_images(recorded, moved=moved, progress=progress)
     except NoImagesError as error:
@@ -212,7 +234,7 @@ def _add_data(view: RunView, recorded: Recorded, images: RunImages | None) -> No
         "data set": data.name,
         "place": str(found.get("location", "")),
         "images": f"{height}×{width}, {'grey' if channels == 1 else 'colour'}",
-        "parts": ", ".join(f"{data.images[part]:,} {name}" for part, name in sections.PARTS.items()),
+        "parts": ", ".join(f"{data.images[part]:,} {name}" for part, name in run_tables.PARTS.items()),
         "classes": f"{len(data.class_names):,}",
         "mean": ", ".join(f"{one:.4f}" for one in data.mean),
         "standard deviation": ", ".join(f"{one:.4f}" for one in data.std),
@@ -220,7 +242,7 @@ def _add_data(view: RunView, recorded: Recorded, images: RunImages | None) -> No
     view.data_notes = [str(note) for note in found.get("notes", ())]
     bad = [texts((one["path"], one["reason"])) for one in found.get("bad_images", ())]
     view.bad_images = Table("Images that cannot be read and were left out", ("file", "why"), bad)
-    view.balance = sections.balance_table(data.class_names, data.images_per_class)
+    view.balance = run_tables.balance_table(data.class_names, data.images_per_class)
     if images is not None:
         view.samples = _samples(images)
 
@@ -243,14 +265,28 @@ def _samples(images: RunImages) -> list[Picture]:
 
 
 def _add_epochs(view: RunView, recorded: Recorded) -> None:
-    epochs = read_or_none(lambda: recorded.epochs)
+    epochs = read_or_none(lambda: recorded.epochs) or _logged_epochs(recorded)
     if not epochs:
         view.missing.append("No epoch was finished: there are no curves.")
         return
     best = int(recorded.row.metrics.get("best/epoch", 0))
     monitor = recorded.settings.training.monitor if view.settings_text else "val/loss"
     view.curves = learning_curves(epochs, best_epoch=best, monitor=monitor)
-    view.epochs = sections.epochs_table(epochs, best)
+    view.epochs = run_tables.epochs_table(epochs, best)
+
+
+def _logged_epochs(recorded: Recorded) -> list[dict[str, float]]:
+    """Returns the epochs of a trial, which has no table of them: its metrics are the only record."""
+    names = {f"{part}/{what}": f"{part}_{what}" for part in ("train", "val") for what in ("loss", "accuracy")}
+    names |= {"lr": "lr", "seconds": "seconds"}
+    curves = read_or_none(lambda: curves_of_run(recorded.store, recorded.run_id, tuple(names)))
+    if curves is None:
+        return []
+    count = min(map(len, curves.values()))
+    return [
+        {"epoch": place + 1.0, **{names[name]: curves[name][place] for name in names}}
+        for place in range(count)
+    ]
 
 
 def _add_test(view: RunView, recorded: Recorded, images: RunImages | None) -> None:
@@ -263,7 +299,7 @@ def _add_test(view: RunView, recorded: Recorded, images: RunImages | None) -> No
         return
     matrix = recorded.matrix
     view.matrix = matrix_cells(matrix, predictions, images)
-    view.classes = sections.class_table(matrix, view.class_names)
+    view.classes = run_tables.class_table(matrix, view.class_names)
     view.num_tested, view.num_mistakes = len(predictions.labels), int((~predictions.correct).sum())
     if len(matrix) > MANY_CLASSES:
         path = "plots/confusion_matrix_rates.png"

@@ -5,21 +5,42 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
 from cnnexp.errors import TrackingError
-from cnnexp.experiment.record import read_json
 from cnnexp.results.recorded import Recorded
 from cnnexp.results.report.drawing import recorded_figure
-from cnnexp.results.report.elements import Cell, Figure, Table, number, percent, texts, word
-from cnnexp.results.report.group import Group
-from cnnexp.results.report.sections import written
+from cnnexp.results.report.elements import Cell, Figure, Table, texts, word
+from cnnexp.results.report.run_tables import written
+from cnnexp.results.report.section import Section
+from cnnexp.results.report.trials import (
+    HEADINGS,
+    Trial,
+    best_of,
+    combinations_table,
+    content_of,
+    trials_of,
+    trials_table,
+)
 from cnnexp.settings import declarations
+from cnnexp.tracking.rows import read_row
 from cnnexp.tracking.run_files import files_of
 
+_PLANNED = {  # of the plan of a search, and what people call it
+    "objectives": "objectives",
+    "trials": "trials",
+    "sampler": "sampler",
+    "pruner": "pruner",
+    "repeats": "repeats of each trial",
+    "seeds": "seeds",
+    "max_parameters": "most parameters",
+    "max_macs": "most MACs",
+}
+_MOST_DIGITS = 8
 MOST_ROWS = 1000  # of a table that was recorded: that of all predictions, say, has no end
 _ALTS = {
     "history": "Value of each trial, in order, and the best one so far",
@@ -34,36 +55,40 @@ _ALTS = {
 }
 
 
-def study_groups(recorded: Recorded) -> tuple[list[Group], list[str]]:
+def study_sections(recorded: Recorded) -> tuple[list[Section], list[str]]:
     """Returns the sections of a study or sweep, and sentences on what is missing."""
-    is_sweep = recorded.row.tags.get("kind") == "sweep"
-    missing, groups = [], []
-    try:
-        plan = read_json(recorded.file(f"study/{'sweep' if is_sweep else 'study'}.json"))
-    except TrackingError:
-        return [], ["The study has not come to its end: there is no table of its trials."]
-    groups.append(_search(plan, recorded))
-    rows: Any = _content(recorded, "study/trials.json")
-    if rows:
-        groups.append(Group("trials", "Trials", tables=[_trials(rows, plan, recorded)]))
-    with suppress(TrackingError):
-        table = recorded.file("study/table.csv").read_text(encoding="utf-8")
-        groups.append(
-            Group(
-                "cells",
-                "Combinations",
-                tables=[_table_of_csv(table, caption="Every combination, the best first")],
-            )
-        )
+    kind = recorded.row.tags["kind"]
+    plan = content_of(recorded, f"study/{kind}.json")
+    if plan is None:
+        return [], [f"The {kind} has not come to its end: there is no table of its trials."]
+    trials, cells = trials_of(recorded), content_of(recorded, "study/cells.json")
+    best = best_of(recorded, trials)
+    names = list(plan["space"])
+    sections = [_search(plan)]
+    if best is not None:
+        sections.append(_best(best, plan, recorded))
+    if cells:
+        sections.append(Section("cells", "Combinations", tables=[combinations_table(cells, names)]))
+    if trials:
+        table = trials_table(trials, names, plan["objectives"], best)
+        sections.append(Section("trials", "Trials", ["The page of one of them: cnnexp report RUN"], [table]))
     figures = recorded_figures(recorded, "study")
     if figures:
-        groups.append(Group("figures", "Figures of the search", figures=figures))
-    else:
-        missing.append("The study drew no figures (--figures none).")
-    return groups, missing
+        sections.append(Section("figures", "Figures", figures=figures))
+    return sections, [] if figures else [f"The {kind} drew no figures (--figures none)."]
 
 
-def found_groups(recorded: Recorded) -> list[Group]:
+def best_run(recorded: Recorded) -> tuple[Recorded, int] | None:
+    """Returns the run of the best trial and its number; None where there is none, or it is gone."""
+    best = best_of(recorded, trials_of(recorded))
+    if best is None or not best.run_id:
+        return None
+    with suppress(TrackingError):
+        return Recorded(recorded.store, read_row(recorded.store, best.run_id)), best.number
+    return None
+
+
+def found_sections(recorded: Recorded) -> list[Section]:
     """Returns the tables and figures of a run that is no training: a comparison, a race, an evaluation."""
     paths = files_of(recorded.store, recorded.run_id)
     tables = [
@@ -72,8 +97,8 @@ def found_groups(recorded: Recorded) -> list[Group]:
         if path.endswith(".csv")
     ]
     figures = recorded_figures(recorded, "")
-    groups = [Group("tables", "Tables", tables=[one for one in tables if one.rows])] if tables else []
-    return [*groups, *([Group("figures", "Figures", figures=figures)] if figures else [])]
+    sections = [Section("tables", "Tables", tables=[one for one in tables if one.rows])] if tables else []
+    return [*sections, *([Section("figures", "Figures", figures=figures)] if figures else [])]
 
 
 def recorded_figures(recorded: Recorded, folder: str) -> list[Figure]:
@@ -88,9 +113,8 @@ def recorded_figures(recorded: Recorded, folder: str) -> list[Figure]:
     return found
 
 
-def _search(plan: Mapping[str, Any], recorded: Recorded) -> Group:
-    names = ("objectives", "trials", "sampler", "pruner", "repeats", "seeds", "max_parameters", "max_macs")
-    rows = [texts((name, written(plan[name]))) for name in names if plan.get(name) is not None]
+def _search(plan: Mapping[str, Any]) -> Section:
+    rows = [texts((_PLANNED[name], written(plan[name]))) for name in _PLANNED if plan.get(name) is not None]
     space = [texts(pair) for pair in plan["space"].items()]
     tables = [
         Table("What was searched", ("setting", "values"), space),
@@ -99,49 +123,30 @@ def _search(plan: Mapping[str, Any], recorded: Recorded) -> Group:
     shared = [
         texts((name, written(plan["settings"][name])))
         for name, one in declarations().items()
-        if name in plan.get("settings", {}) and plan["settings"][name] != one.default
+        if name in plan.get("settings", {}) and written(plan["settings"][name]) != written(one.default)
     ]
     tables.append(Table("What all trials share, where it is not the default", ("setting", "value"), shared))
-    best: Any = _content(recorded, "study/best_params.json")
-    if best:
-        caption = f"The best trial, number {best.pop('trial')}"
-        tables.insert(0, Table(caption, ("setting", "value"), [texts(_pair(one)) for one in best.items()]))
-    return Group("search", "Search", tables=tables)
+    return Section("search", "Search", tables=tables)
 
 
-def _trials(rows: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], recorded: Recorded) -> Table:
-    names, objectives = list(plan["space"]), list(plan["objectives"])
-    are_numbers = {name: any(_is_number(row["params"].get(name)) for row in rows) for name in names}
-    best = recorded.row.tags.get("best_trial")
-    table = []
-    for row in rows:
-        values = row["values"] or [None] * len(objectives)
-        measured = [_objective(name, value) for name, value in zip(objectives, values, strict=True)]
-        params = [_value(row["params"].get(name), is_number=are_numbers[name]) for name in names]
-        facts = [number(row["facts"].get("parameters")), number(row["facts"].get("seconds"), ".1f")]
-        head = Cell(str(row["number"]), row["number"], is_number=True, is_marked=str(row["number"]) == best)
-        table.append([head, word(row["state"].lower()), *measured, *params, *facts, word(row["reason"])])
-    header = ("trial", "state", *objectives, *names, "parameters", "seconds", "why it ended")
-    return Table(f"{len(rows)} trials; the best one in bold", header, table)
+def _best(best: Trial, plan: Mapping[str, Any], recorded: Recorded) -> Section:
+    study = recorded.row.tags.get("study", recorded.label)
+    found = zip(plan["objectives"], best.values, strict=False)
+    measured = [texts((f"{HEADINGS.get(name, name)}", _measured(name, value))) for name, value in found]
+    rows = [*measured, *(texts(_pair(one)) for one in best.params.items())]
+    rows += [texts(("seed", best.seed))] if best.seed else []
+    rows += [texts(("run", best.run_id))] if best.run_id else []
+    sentences = []
+    if best.run_id:
+        sentences.append(f"Its page: cnnexp report {best.run_id[:8]}")
+        again = shlex.join(["cnnexp", "train", "--from-trial", f"{study}:{best.number}"])
+        sentences.append(f"To train it again: {again}")
+    table = Table(f"The best trial, number {best.number}", ("what", "value"), rows, is_sortable=False)
+    return Section("best", "Best trial", sentences, [table])
 
 
-def _objective(name: str, value: float | None) -> Cell:
-    if name == "val/accuracy":
-        cell = percent(value)
-        return Cell(f"{cell.text} %" if value is not None else cell.text, cell.value, is_number=True)
-    return number(value, ",.4g")
-
-
-def _value(value: object, *, is_number: bool) -> Cell:
-    if value is None and is_number:
-        return number(None)
-    if isinstance(value, int | float) and _is_number(value):
-        return number(value, ".4g" if isinstance(value, float) else ".0f")
-    return word(written(value))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _measured(name: str, value: float) -> str:
+    return f"{100 * value:.2f}" if name == "val/accuracy" else f"{value:.4g}"
 
 
 def _pair(pair: tuple[str, object]) -> tuple[str, str]:
@@ -157,11 +162,7 @@ def _table_of_csv(text: str, *, caption: str) -> Table:
 def _of_text(text: str) -> Cell:
     with suppress(ValueError):
         value = float(text)
-        return Cell(text, value if math.isfinite(value) else -math.inf, is_number=True)
+        is_long = "." in text and len(text) > _MOST_DIGITS  # tables for programs have all digits
+        shown = f"{value:.5g}" if is_long else text
+        return Cell(shown, value if math.isfinite(value) else -math.inf, is_number=True)
     return word(text)
-
-
-def _content(recorded: Recorded, path: str) -> object:
-    with suppress(TrackingError):
-        return read_json(recorded.file(path))
-    return None

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 from cnnexp.cli import COMMANDS, cli, main
 from cnnexp.cli.options import given_settings
 from cnnexp.cli.train import train
-from cnnexp.errors import SettingsError
+from cnnexp.errors import SettingsError, UserError
 from cnnexp.settings import resolve
 
 
@@ -119,6 +120,72 @@ def test_a_wrong_command_line_ends_with_exit_code_2(
         main()
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+NEEDS_ARGUMENTS = [
+    *("report", "evaluate", "predict", "export", "serve", "register", "reproduce", "look"),
+    *("experiment", "show", "data inspect", "studies delete", "compare"),
+]
+
+
+def commands_of(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Every command with its words, those of groups in groups too."""
+    with click.Context(group) as context:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            yield " ".join([*before, name]), command
+            if isinstance(command, click.Group):
+                yield from commands_of(command, (*before, name))
+
+
+def test_the_commands_that_need_an_argument_are_these() -> None:
+    needy = {
+        words
+        for words, command in commands_of(cli)
+        if any(isinstance(one, click.Argument) and one.required for one in command.params)
+    }
+    assert needy | {"compare"} == set(NEEDS_ARGUMENTS)  # compare can do with options
+
+
+@pytest.mark.parametrize("command", NEEDS_ARGUMENTS)
+def test_an_argument_that_is_missing_is_said_with_what_is_allowed_and_an_example(command: str) -> None:
+    result = CliRunner().invoke(cli, command.split(), prog_name="cnnexp")
+    assert isinstance(result.exception, UserError)
+    said = str(result.exception)
+    assert re.match(r"[A-Z|.yaml]+ is missing: give ", said)
+    assert f"For example: cnnexp {command} " in said
+    if "RUN is" in said:
+        assert all(word in said for word in ("run id", "the start of one", "name", "last", "best", "URI"))
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("experiment s11", "unknown experiment 's11'"),
+        ("experiment none.yaml", "cannot read the experiment file 'none.yaml'"),
+        ("experiment s1 --seeds 0", "--seeds 0 must be at least 1"),
+        ("experiment s1 --arms lenett", "unknown arm 'lenett'"),
+        ("experiment s1 --dataset digits", "several data sets; say which"),
+        ("compare a b", "No store at"),
+        ("compare a b -o table.txt", "must end with .csv or .md or .tex"),
+        ("evaluate a", "No store at"),
+        ("reproduce a", "No store at"),
+    ],
+)
+def test_what_can_be_refused_at_once_is_refused_before_anything_heavy_is_loaded(
+    command: str, sentence: str
+) -> None:
+    code = (
+        "import sys\nfrom cnnexp.cli import cli\nfrom cnnexp.errors import UserError\n"
+        "try: cli(sys.argv[1:], standalone_mode=False)\n"
+        "except UserError as error: print(error)\n"
+        "assert not {'torch', 'mlflow', 'optuna', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command.split()], check=True, capture_output=True, text=True
+    )
+    assert sentence in done.stdout
 
 
 @pytest.mark.parametrize("command", ["models", "datasets", "runs", "doctor", "cache"])

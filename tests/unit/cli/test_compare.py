@@ -111,7 +111,7 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(ready_store: str) ->
     made_run(store, "grid", kind="sweep", study="grid")
     made_run(store, "empty", kind="seeds")
     for arguments, sentence in {
-        (): "give either runs, or --study, or --experiment",
+        (): "RUN is missing: give two or more, each a run id",
         ("one", "--study", "s"): "give either runs, or --study, or --experiment",
         ("nothing", "one"): "no run 'nothing' in this store",
         ("twin", "one"): "'twin' is more than one run; give the id of one:",

@@ -69,8 +69,17 @@ def test_without_a_terminal_only_a_task_that_takes_long_is_said_and_that_once(
     monkeypatch.setattr("time.monotonic", lambda: now)
     with Terminal(quiet=False) as shown:
         shown.progress("decoding", 10, 10)
-        shown.progress("downloading", 1, 0)
+        shown.progress("downloading", 1, 9)
         for now in (1.0, 3.0, 5.0):  # noqa: B007 - the clock reads it
-            shown.progress("downloading", 2, 0)
+            shown.progress("downloading", 2, 9)
         shown.progress("decoding", 10, 10)
     assert capsys.readouterr().out == "downloading ...\n"
+
+
+def test_without_a_terminal_a_task_of_unknown_length_is_said_at_once_and_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Terminal(quiet=False) as shown:
+        for done, total in ((0, 0), (0, 4), (4, 4), (0, 0)):
+            shown.progress("measuring", done, total)
+    assert capsys.readouterr().out == "measuring ...\n"

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from cnnexp.experiment.children import CHILD, Child, run_children
+from cnnexp.experiment.children import Child, run_children
 from cnnexp.experiment.listener import Listener
+from cnnexp.experiment.names import CHILD
 from cnnexp.settings import Settings
 from cnnexp.tracking.rows import children_of
 from cnnexp.tracking.store import Store, open_store

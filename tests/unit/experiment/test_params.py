@@ -30,6 +30,7 @@ def params(
     resolved: Settings = resolve({name: Given(value, "test") for name, value in settings.items()})
     return Assembly(
         settings=resolved,
+        asked=resolved,
         dataset=dataset,
         network=network,
         torch_network=network,

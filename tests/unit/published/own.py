@@ -15,7 +15,7 @@ arms:
   - {name: plain, data: digits, settings: {model: mlp}}
   - {name: conv, data: digits, settings: {model: convnet, lr: 0.01}}
 networks:
-  - {name: net, model: mlp, image: [1, 28, 28], classes: 10, parameters: 6442, source: the net}
+  - {name: net, model: mlp, image: [1, 28, 28], classes: 10, published: {parameters: 6442, source: the net}}
 published:
   - {arm: plain, metric: test/accuracy, value: 0.5, source: page 1}
   - {arm: plain, metric: mistaken, classes: ["1", "8"], value: 3, source: page 2}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import signal
 import zipfile
 from pathlib import Path
@@ -12,11 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from cnnexp.cli import cli
+from cnnexp.cli.experiment_terminal import say_experiment
+from cnnexp.cli.tables import WIDTH
 from cnnexp.errors import UserError
 from cnnexp.experiment import record
 from cnnexp.experiment.listener import Listener
-from cnnexp.published.plan import Request
+from cnnexp.published.forecast import Span
 from cnnexp.published.report import TABLE_CSV, TABLE_MARKDOWN, ExperimentResult
+from cnnexp.published.request import Request
 from cnnexp.published.run import Announcement, run_published
 from cnnexp.published.table import CHANGED, EQUAL, REDUCED
 from cnnexp.results.report import report
@@ -124,7 +128,10 @@ def test_a_reduced_form_and_changed_settings_say_so_and_are_not_judged() -> None
     verdicts = {row.what: row.verdict for row in quick.rows}
     assert verdicts["test accuracy"] == REDUCED
     assert verdicts["parameters"] == EQUAL
-    assert verdicts["seconds of training"] == "not comparable: another machine"
+    assert (
+        verdicts["seconds of training"] == "not comparable: another machine; reduced form, ours of 1 epoch(s)"
+    )
+    assert {row.difference for row in quick.rows if row.what == "seconds of training"} == {None}
     answers = dict(quick.answers)
     assert answers["Which is better?"][0] == "conv against plain: not measured in this form."
     override = {"epochs": Given(1, "--override"), "fraction": Given(0.1, "--override")}
@@ -139,8 +146,17 @@ def test_a_dry_run_says_how_long_each_arm_takes_and_opens_no_run(ready_store: st
     assert run_published("own.yaml", Request(), dry_run=True, announce=announced) is None
     assert announced.last is not None
     assert {one.arm: one.runs for one in announced.last.forecasts} == {"plain": 2, "conv": 2}
-    assert 0 < announced.last.seconds < math.inf
+    span = announced.last.span
+    assert 0 < span.fastest <= span.typical < math.inf
     assert not rows_where(open_store(ready_store), "")
+
+
+@pytest.mark.parametrize(
+    ("fastest", "typical", "said"),
+    [(600, 610, "10 min"), (600, 900, "10 to 15 min"), (60, 120, "60 s to 2 min"), (4.0, 8.9, "4 to 9 s")],
+)
+def test_a_forecast_is_a_range_where_the_steps_differed(fastest: float, typical: float, said: str) -> None:
+    assert str(Span(fastest, typical)) == said
 
 
 @pytest.mark.usefixtures("ready_store")
@@ -243,4 +259,20 @@ def test_the_file_that_is_written_is_the_shipped_one_and_is_not_overwritten() ->
 
 def test_the_list_names_every_shipped_experiment() -> None:
     output = CliRunner().invoke(cli, ["experiments"]).output
-    assert [line.split()[0] for line in output.splitlines()[2:]] == ["s0", "s1", "s2", "s3", "s4"]
+    assert re.findall(r"^(s\d) ", output, re.MULTILINE) == ["s0", "s1", "s2", "s3", "s4"]
+    assert max(map(len, output.splitlines()[:-1])) <= WIDTH  # the last line says where the files lie
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_what_an_experiment_prints_is_as_wide_as_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "a page whose name is so long that no terminal has a line for it and longer still"
+    write_own(
+        OWN.replace("another machine", long)
+        .replace("name: net,", f"name: {long[:60]},")
+        .replace("[net]", f'["{long[:60]}"]')
+    )
+    say_experiment(run(QUICK), "cnnexp experiment own.yaml --quick")
+    lines = capsys.readouterr().out.splitlines()
+    assert "plain, 1 seed" in lines
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("completed"))
+    assert max(map(len, lines[:at])) <= WIDTH  # what follows is to be copied: it is not broken into lines

@@ -12,10 +12,12 @@ from cnnexp.published import find_experiment, schema, shipped
 from cnnexp.published.answers import Ground, answer
 from cnnexp.published.measured import Measured
 from cnnexp.published.networks import count
-from cnnexp.published.plan import Plan, Request, make_plan
+from cnnexp.published.plan import Plan, make_plan
 from cnnexp.published.read import read_experiment
+from cnnexp.published.request import Request
 from cnnexp.published.table import AS_COUNTED, table_of
-from cnnexp.settings import ComputeSettings, RaceSettings, Settings, resolve, resolve_as
+from cnnexp.settings import ComputeSettings, Given, RaceSettings, Settings, resolve, resolve_as
+from tests.unit.data.made import write_photos
 from tests.unit.published.own import OWN, write_own
 
 
@@ -50,7 +52,7 @@ def test_only_counts_that_an_original_printed_stand_as_published(name: str, prin
 def test_the_answer_on_counts_says_which_were_published() -> None:
     networks = [count(one) for one in read_experiment(shipped()["s2"]).experiment.networks]
     asked = schema.Counts(kind="counts", networks=("mlp", "tutorial net", "VGG-16-BN for CIFAR"))
-    wrong = networks[2].network.model_copy(update={"parameters": 62_000})
+    wrong = networks[2].network.model_copy(update={"published": schema.PublishedCount(parameters=62_000)})
     known = {one.network.name: one for one in [*networks[:2], count(wrong), *networks[3:]]}
     ground = Ground(Measured({}), known, ComputeSettings())
     ((_, said),) = answer([schema.Question(ask="Size?", answers=(asked,))], ground)
@@ -65,8 +67,9 @@ def test_a_wrong_count_differs() -> None:
     network = read_experiment(shipped()["s1"]).experiment.networks[0]
     wrong = schema.IndependentCount(macs=281_641)
     assert not count(network.model_copy(update={"counted": wrong})).agrees
-    assert not count(network.model_copy(update={"parameters": 44_427})).agrees
-    assert not count(network.model_copy(update={"layer_parameters": (157,)})).agrees
+    for printed in ({"parameters": 44_427}, {"layer_parameters": (157,)}):
+        published = schema.PublishedCount.model_validate(printed)
+        assert not count(network.model_copy(update={"published": published})).agrees
 
 
 @pytest.mark.parametrize("name", ["s0", "s1", "s2", "s3", "s4"])
@@ -112,6 +115,17 @@ def test_an_unknown_experiment_gets_the_nearest_and_the_list() -> None:
         ("seeds: 2", "seeds: [", "own.yaml line .*not valid YAML"),
         ("lr: 0.01", "lrr: 0.01", r"lrr \(own.yaml line 9\): is not a setting; did you mean 'lr'"),
         ("lr: 0.01", "lr: -1", r"lr = -1 \(own.yaml line 9\): must be more than 0"),
+        ("model: convnet", "model: convnett", r"model \(own.yaml line 9\): .*did you mean 'convnet'"),
+        ("lr: 0.01", "model_args: {kernel_sise: 5}", r"convnet's kernel_sise = 5 \(own.yaml line 9\)"),
+        ("published: {parameters: 6442, source: the net}", "macs: 6416", r"0.macs .*11\): .*`counted`"),
+        ("name: net, model: mlp", "name: net, model: mlq", r"\(own.yaml line 11\): unknown model 'mlq'"),
+        ("first_of: [digits]", "first_of: [digts]", r"first_of \(own.yaml line 5\): .*did you mean 'digits'"),
+        ("settings: {epochs: 1}", "settings: {epocs: 1}", r"epocs \(own.yaml line 27\): is not a setting"),
+        ("lr: 0.01", "dataset: mnist", r"dataset = 'mnist' \(own.yaml line 9\): is not set here"),
+        ("lr: 0.01", "lr: [1, 2]", r"lr = \[1, 2\] \(own.yaml line 9\): must be a number"),
+        ("lr: 0.01", "model_args: {kernel_size: 31}", r"arm 'conv' \(own.yaml line 9\): convnet cannot take"),
+        ('["1", "8"]', '["1", "9", "8"]', r"classes = '1, 9, 8' \(own.yaml line 14\): must be two"),
+        ('["1", "8"]', '["1", "ten"]', r"classes \(own.yaml line 14\): digits, .* no class 'ten'; it has 0"),
     ],
 )  # fmt: skip
 def test_a_fault_of_a_file_is_told_with_its_line(old: str, new: str, sentence: str) -> None:
@@ -132,6 +146,20 @@ def test_a_fault_of_a_file_is_told_with_its_line(old: str, new: str, sentence: s
 def test_what_cannot_be_asked_for_is_refused(request_: Mapping[str, Any], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         make_plan(read_experiment(Path(write_own())), Request(**request_), Listener())
+
+
+def test_a_file_of_one_s_own_may_name_a_folder_of_photos() -> None:
+    write_photos(Path("photos"), ("1", "8"), 12)
+    own = write_own(OWN.replace("first_of: [digits]", "first_of: ['folder:photos']"))
+    plan = make_plan(read_experiment(Path(own)), Request(), Listener())
+    assert plan.arms["plain"].data.dataset == f"folder:{Path('photos').absolute()}"
+    assert plan.is_comparable("plain")
+
+
+def test_a_change_of_the_asked_form_is_not_laid_over_the_other_one() -> None:
+    warm = {"warmup_epochs": Given(1, "--override")}  # as many as the reduced form has epochs
+    plan = make_plan(read_experiment(Path(write_own())), Request(override=warm), Listener())
+    assert plan.arms["plain"].optimization.warmup_epochs == 1
 
 
 def test_photos_that_must_be_given_are_asked_for_with_the_way() -> None:

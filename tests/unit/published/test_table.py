@@ -11,8 +11,9 @@ from scipy import stats
 
 from cnnexp.published import schema, shipped
 from cnnexp.published.measured import Measured
-from cnnexp.published.plan import Plan, Request
+from cnnexp.published.plan import Plan
 from cnnexp.published.read import read_experiment
+from cnnexp.published.request import Request
 from cnnexp.published.table import (
     CANNOT_TELL,
     CHANGED,
@@ -60,7 +61,7 @@ def test_the_verdict_follows_the_prediction_interval(
 def test_a_row_says_published_ours_and_difference() -> None:
     row = Row("lenet", "test accuracy", 0.8677, OURS, WITHIN, "the test")
     assert row.cells() == (
-        "lenet", "test accuracy", "86.77 %", "87.00 % ± 1.00 %", "84.52 % to 89.48 %", "3", "+0.23",
+        "lenet", "test accuracy", "86.77 %", "87.00 ± 1.00 %", "84.52 to 89.48 %", "3", "+0.23",
         WITHIN, "the test",
     )  # fmt: skip
     (line,) = csv.DictReader(csv_of([row]).splitlines())
@@ -77,6 +78,16 @@ def test_an_interval_of_accuracies_ends_at_one_in_every_table() -> None:
     (line,) = csv.DictReader(csv_of([row]).splitlines())
     assert line["high"] == "1"
     assert row.cells()[4].endswith(" to 100.00 %")
+
+
+def test_no_interval_of_what_cannot_be_negative_begins_below_nothing() -> None:
+    row = Row("lenet", "seconds of training", 9.0, (1.0, 9.0), WITHIN, "")
+    assert row.cells()[4].startswith("0.00 to ")
+
+
+@pytest.mark.parametrize(("is_alike", "difference"), [(True, -4.0), (False, None)])
+def test_what_was_taken_otherwise_has_no_difference(is_alike: bool, difference: float | None) -> None:
+    assert Row("a", "seconds of training", 9.0, (5.0,), "", "", is_alike=is_alike).difference == difference
 
 
 def test_points_of_curves_are_counted_where_they_can_be_told() -> None:

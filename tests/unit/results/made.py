@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from cnnexp.results.groups import Group
+from cnnexp.results.groups import RunGroup
 from cnnexp.results.recorded import DataFacts, Predictions, Recorded
 from cnnexp.tracking.search import RunRow
 from cnnexp.tracking.store import Store
@@ -66,7 +66,7 @@ def made_run(
     return recorded
 
 
-def made_group(label: str, num_wrong: Sequence[int], **params: Any) -> Group:
+def made_group(label: str, num_wrong: Sequence[int], **params: Any) -> RunGroup:
     """Returns runs that differ in the seed: each has so many of the first images wrong."""
     runs = [made_run(range(count), seed=seed, model=label, **params) for seed, count in enumerate(num_wrong)]
-    return Group(label, tuple(runs))
+    return RunGroup(label, tuple(runs))

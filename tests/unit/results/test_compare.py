@@ -5,19 +5,20 @@ from __future__ import annotations
 import csv
 import io
 
+import numpy as np
 import pytest
 
 from cnnexp.errors import UnknownNameError, UserError
-from cnnexp.results.compare import Comparison, compare_groups
-from cnnexp.results.compare_figures import about_intervals
+from cnnexp.results.compare import Comparison, compare_groups, refuse_several_datasets
+from cnnexp.results.compare_figures import about_intervals, curves_title
 from cnnexp.results.compare_tables import csv_of, latex_of, markdown_of, results_table, settings_table
-from cnnexp.results.groups import Group, first_trainings, grouped_by
+from cnnexp.results.groups import RunGroup, first_trainings, grouped_by, on_dataset
 from tests.unit.results.made import NO_STORE, made_group, made_run
 
 TEST, VAL = "test/accuracy", "best/val_accuracy"
 
 
-def compared(*groups: Group, metric: str = TEST, anyway: bool = False) -> Comparison:
+def compared(*groups: RunGroup, metric: str = TEST, anyway: bool = False) -> Comparison:
     return compare_groups(groups, NO_STORE, metric=metric, anyway=anyway)
 
 
@@ -39,7 +40,7 @@ def test_seeds_that_overlap_cannot_be_told_apart() -> None:
 
 def test_seeds_that_are_apart_on_few_images_are_not_called_better() -> None:
     one, other = (
-        Group(name, tuple(made_run(wrong, images=30, seed=seed, model=name) for seed in range(3)))
+        RunGroup(name, tuple(made_run(wrong, images=30, seed=seed, model=name) for seed in range(3)))
         for name, wrong in (("one", [0]), ("other", [1, 2]))
     )
     found = compared(one, other)
@@ -94,8 +95,8 @@ def test_trials_of_a_search_are_no_independent_draws_and_nothing_is_claimed() ->
 def test_an_interval_says_whether_it_is_over_seeds_runs_or_images() -> None:
     one = made_run([1], model="one")
     one.row.metrics.update({"test/accuracy_low": 0.98, "test/accuracy_high": 0.999})  # type: ignore[attr-defined]
-    mixed = Group("mixed", (made_run([1], lr=1), made_run([1, 2], lr=2)))
-    found = compared(made_group("several", (1, 3)), Group("one", (one,)), mixed)
+    mixed = RunGroup("mixed", (made_run([1], lr=1), made_run([1, 2], lr=2)))
+    found = compared(made_group("several", (1, 3)), RunGroup("one", (one,)), mixed)
     header, rows = results_table(found)
     over = {row[0]: row[header.index("interval over")] for row in rows}
     assert over == {"several": "seeds", "one": "images", "mixed": "runs"}
@@ -115,6 +116,40 @@ def test_different_data_need_anyway_and_are_not_paired() -> None:
     assert any("not the same" in note for note in found.notes)
 
 
+def test_runs_of_an_experiment_on_several_data_sets_are_refused_by_their_names() -> None:
+    digits = made_group("mlp", (1, 2), dataset="digits")
+    fashion = made_group("cnn", (3,), dataset="fashion-mnist", digest="sha256:bb")
+    sentence = (
+        r"digits \(2 runs, 400 images, sha256:aa\); fashion-mnist \(1 run, 400 images, sha256:bb\)\. "
+        r"--dataset digits, say, compares those of one; --anyway"
+    )
+    with pytest.raises(UserError, match=sentence):
+        refuse_several_datasets([fashion, digits])
+    refuse_several_datasets([digits])
+    small = made_group("small", (1, 2, 3), dataset="digits", digest="sha256:cc")
+    with pytest.raises(UserError, match=r"--dataset sha256:cc, say"):  # the name alone would not tell
+        refuse_several_datasets([digits, small])
+
+
+def test_a_data_set_is_chosen_by_its_name_or_the_start_of_its_digest() -> None:
+    digits = made_group("mlp", (1,), dataset="digits")
+    small = made_group("small", (1,), dataset="digits", digest="sha256:cc")
+    fashion = made_group("cnn", (3,), dataset="fashion-mnist", digest="sha256:bb")
+    groups = [digits, small, fashion]
+    assert on_dataset(groups, "digits") == [digits, small]
+    assert on_dataset(groups, "sha256:c") == [small]
+    with pytest.raises(UnknownNameError, match=r"did you mean 'digits'.*Known: digits, fashion-mnist"):
+        on_dataset(groups, "digit")
+
+
+def test_the_title_of_the_curves_is_of_validation() -> None:
+    series = {
+        label: (np.ones((2, 3)), np.array([[0.1, high, 0.2], [0.1, 0.2, high]]))
+        for label, high in (("cnn", 0.8), ("mlp", 0.9), ("lenet", 0.7))
+    }
+    assert curves_title(series) == "Validation, highest accuracy (the best two): mlp 90.0 %, cnn 80.0 %"
+
+
 def test_the_same_rows_in_another_size_are_the_same_images_anyway() -> None:
     found = compared(made_group("a", (1,)), made_group("b", (50,), digest="sha256:bb"), anyway=True)
     assert found.same_images
@@ -128,7 +163,7 @@ def test_the_record_says_how_often_the_test_part_was_looked_at() -> None:
 
 def test_runs_are_grouped_by_a_setting_and_other_differences_are_said() -> None:
     alone = [
-        Group(f"{lr}-{seed}", (made_run(range(seed), seed=seed, lr=lr, epochs=epochs),))
+        RunGroup(f"{lr}-{seed}", (made_run(range(seed), seed=seed, lr=lr, epochs=epochs),))
         for lr, epochs in ((0.1, 1), (0.01, 2))
         for seed in (1, 2)
     ]
@@ -143,12 +178,12 @@ def test_runs_are_grouped_by_a_setting_and_other_differences_are_said() -> None:
 
 def test_copies_of_a_run_are_no_further_seeds() -> None:
     alone = [
-        Group(f"{model}-{seed}", (made_run(range(wrong + seed), seed=seed, model=model),))
+        RunGroup(f"{model}-{seed}", (made_run(range(wrong + seed), seed=seed, model=model),))
         for model, wrong in (("cnn", 20), ("mlp", 40))
         for seed in (0, 1)
     ]
-    parent = Group("cnn", tuple(one for group in alone[:2] for one in group.runs))
-    again = Group("mlp-0 again", (made_run(range(40), model="mlp", run_name="again", figures="none"),))
+    parent = RunGroup("cnn", tuple(one for group in alone[:2] for one in group.runs))
+    again = RunGroup("mlp-0 again", (made_run(range(40), model="mlp", run_name="again", figures="none"),))
     for given in ([parent, *alone], [*alone, again]):
         assert [len(one.runs) for one in grouped_by(given, "model")] == [2, 2]
     (note,) = compared(*grouped_by([*alone, again], "model")).notes
@@ -157,7 +192,7 @@ def test_copies_of_a_run_are_no_further_seeds() -> None:
 
 def test_runs_made_by_reproduce_are_left_out_and_named() -> None:
     run, copy = (
-        Group(name, (made_run(range(9), tags=tags),))
+        RunGroup(name, (made_run(range(9), tags=tags),))
         for name, tags in (("run", {}), ("run again", {"reproduces": "0" * 32}))
     )
     assert first_trainings([run]) == ([run], [])
@@ -168,7 +203,7 @@ def test_runs_made_by_reproduce_are_left_out_and_named() -> None:
 
 
 def test_a_model_argument_is_grouped_by_without_its_prefix() -> None:
-    alone = [Group(str(k), (made_run([], params={"model.kernel_size": k}),)) for k in (5, 3, 11)]
+    alone = [RunGroup(str(k), (made_run([], params={"model.kernel_size": k}),)) for k in (5, 3, 11)]
     assert [one.label for one in grouped_by(alone, "kernel-size")] == [
         "kernel_size=3",
         "kernel_size=5",

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -166,14 +166,16 @@ def make_run(
     *,
     accuracy: float | None = None,
     files: dict[str, str] | None = None,
-    **tags: str,
+    params: Mapping[str, object] | None = None,
+    tags: Mapping[str, str] | None = None,
+    **more_tags: str,
 ) -> str:
     experiment = store.experiment_id("lab")
-    run = store.create_run(experiment, run_name=name, tags={"kind": "run", **tags})
+    run = store.create_run(experiment, run_name=name, tags={"kind": "run", **(tags or {}), **more_tags})
     for path, text in (files or {}).items():
         run.log_text(text, path)
     if accuracy is not None:
-        run.log_params({"model": "mlp", "dataset": "digits", "lr": accuracy})
+        run.log_params({"model": "mlp", "dataset": "digits", "lr": accuracy, **(params or {})})
         run.log_metrics({"best/val_accuracy": accuracy, "test/accuracy": accuracy, "best/epoch": 1})
     run.finish(Outcome(Status.COMPLETED, "all epochs"))
     return run.id
@@ -195,7 +197,7 @@ def test_a_study_has_its_trials_and_its_figures(store: Store) -> None:
     make_run(store, "mine", files=files, kind="study", study="mine")
     page, written = page_of("mine")
     assert '<h2 id="trials">' in page
-    assert {"0.25", "0.75", "50.00 %"} <= set(re.findall(r">([^<]+)</td>", page))
+    assert {"0.25", "0.75", "50.00"} <= set(re.findall(r">([^<]+)</td>", page))
     assert len(written.missing) == 2  # no figures, no refit
     recorded = find_recorded(store, "mine")
     Image.new("RGB", (3, 3)).save(recorded.file("study/study.json").with_name("history.png"))
@@ -204,18 +206,58 @@ def test_a_study_has_its_trials_and_its_figures(store: Store) -> None:
     assert len(written.missing) == 1
 
 
+def make_sweep(store: Store) -> dict[int, str]:
+    """Two values of lr with two seeds each, and a trial that failed; returns the runs by trial number."""
+    plan = {"space": {"lr": "0.1,0.2"}, "objectives": ["val/accuracy"], "trials": 5, "sampler": "grid"}
+    files = {"study/sweep.json": json.dumps(plan)}
+    parent = make_run(store, "grid", files=files, kind="sweep", study="grid")
+    of_trial = {PARENT: parent, "kind": "trial", "study": "grid"}
+    runs, cells = {}, []
+    for place, (lr, found) in enumerate(((0.2, (0.8, 0.9)), (0.1, (0.95, 0.1)))):
+        for repeat, accuracy in enumerate(found):
+            number = 2 * place + repeat
+            params = {"lr": lr, "seed": 7 + repeat}
+            files = {**epochs_of(0.5, accuracy), "settings.yaml": f"model: mlp\nlr: {lr}\n"}
+            tags = {**of_trial, "trial_state": "COMPLETE", "trial_number": str(number)}
+            runs[number] = make_run(store, "t", accuracy=accuracy, files=files, params=params, tags=tags)
+        measured = {"accuracies": dict(enumerate(found)), "seconds": {0: 1.0, 1: 2.0}, "note": ""}
+        ids = {0: runs[2 * place], 1: runs[2 * place + 1]}
+        cells.append({"params": {"lr": lr}, "facts": {"parameters": 12.0}, "run_ids": ids, **measured})
+    runs[4] = make_run(store, "t4", tags=of_trial, trial_state="FAIL", trial_number="4")
+    path = store.fetch(parent, "study/sweep.json").with_name("cells.json")
+    path.write_text(json.dumps(cells), encoding="utf-8")
+    return runs
+
+
+def test_a_sweep_has_its_trials_its_best_one_and_how_to_repeat_it(store: Store) -> None:
+    runs = make_sweep(store)
+    page, written = page_of("grid")
+    (trials,) = re.findall(r"<caption>5 trials.*?</table>", page, re.DOTALL)
+    names = ["trial", "state", "val. acc. (%)", "lr", "seed", "parameters", "seconds", "run", "why it ended"]
+    assert re.findall(r"<button[^>]*>(.*?)</button>", trials) == names
+    assert re.findall(r'<th scope="row" class="number (marked )?"', trials) == ["", "marked ", "", "", ""]
+    assert [trials.count(f">{state}</td>") for state in ("complete", "fail")] == [4, 1]
+    assert all(run_id[:8] in trials for run_id in runs.values())
+    assert "val_accuracy_mean" not in page
+    assert "85.00 ± 7.07" in page
+    assert "cnnexp train --from-trial grid:1" in page  # of the best mean, not the luckiest seed
+    assert "Settings of the best trial, number 1" in page
+    assert '<h2 id="curves">' in page
+    assert written.missing == ("The sweep drew no figures (--figures none).",)
+
+
 def test_seeds_are_summed_up_by_mean_and_sd(store: Store) -> None:
     table = "seed,run_id,test_accuracy\n0,,0.80\n1,,0.82\n2,,0.90\n"
     parent = make_run(store, "five", kind="seeds", files={"seeds/table.csv": table})
     for seed, accuracy in enumerate((0.80, 0.82, 0.90)):
         tags = {PARENT: parent, "child": f"seed {seed}"}
-        make_run(store, f"five-{seed}", accuracy=accuracy, files=epochs_of(0.5, accuracy), **tags)
+        make_run(store, f"five-{seed}", accuracy=accuracy, files=epochs_of(0.5, accuracy), tags=tags)
     page, _ = page_of("five", bundle="five.zip")
     assert (
         "Test accuracy: 84.00 ± 5.29 % (mean ± sd of 3 seeds; 95 % t interval of the mean 70.86 to 97.14 %)."
         in page
     )
-    assert page.count("seed 1") == 1
+    assert all(page.count(f">five-{seed}</th>") == 1 for seed in range(3))
     assert "<svg" in page
     with zipfile.ZipFile("five.zip") as bundle:
         assert bundle.read("seeds/table.csv").decode() == table
@@ -240,6 +282,42 @@ def test_an_experiment_lists_its_runs_best_first_without_trials(store: Store) ->
     assert [unescape(name) for name in rows] == ["good", "fair", "bad", EVIL]
     assert page.count("<svg") == 1
     assert "<script>alert" not in page
+
+
+def test_runs_of_different_data_sets_are_not_ranked_together(store: Store) -> None:
+    for name, accuracy, dataset in (
+        ("fair", 0.5, "digits"),
+        ("good", 0.9, "digits"),
+        ("best", 0.99, "mnist"),
+    ):
+        make_run(store, name, accuracy=accuracy, files=epochs_of(accuracy), params={"dataset": dataset})
+    make_run(store, "versus", kind="comparison")
+    page, _ = page_of("lab")
+    sections = re.split(r"<h2 id=", page)[2:]
+    assert [one.partition(">")[2].partition("<")[0] for one in sections] == [
+        "Runs on digits",
+        "Runs on mnist",
+        "Other runs",
+    ]
+    named = [re.findall(r'<th scope="row" class="marked ">(.*?)</th>', one) for one in sections]
+    assert named == [["good", "fair"], ["best"], ["versus"]]
+    assert ["<svg" in one for one in sections] == [True, True, False]
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_arm(store: Store) -> None:
+    for model, seed, accuracy in (("cnn", 0, 0.9), ("cnn", 1, 0.8), ("mlp", 0, 0.7)):
+        params = {"model": model, "seed": seed, "lr": 0.1, "num_test": 9 * seed}
+        files = epochs_of(*[accuracy] * (2 + seed))
+        make_run(store, f"{model}-seed{seed}", accuracy=accuracy, files=files, params=params)
+    page, _ = page_of("lab")
+    (arms, *_) = re.findall(r"<caption>Mean.*?</table>", page, re.DOTALL)
+    assert re.findall(r'<th scope="row" class="marked ">(.*?)</th>', arms) == ["cnn", "mlp"]
+    assert "85.00 ± 7.07" in arms
+    (chart,) = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert [text for text in re.findall(r">([^<>]+)</text>", chart) if text in ("cnn", "mlp")] == [
+        "cnn",
+        "mlp",
+    ]
 
 
 def test_a_name_of_several_things_asks_for_its_kind(store: Store) -> None:

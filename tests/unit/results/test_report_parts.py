@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
@@ -16,10 +17,46 @@ from cnnexp.results.report.drawing import learning_curves
 from cnnexp.results.report.markdown import as_html
 from cnnexp.results.report.matrix import matrix_cells, worst_mistakes
 from cnnexp.results.report.page import render
+from cnnexp.results.report.run_tables import balance_table, class_table, settings_tables
 from cnnexp.results.report.run_view import RunView
-from cnnexp.results.report.sections import class_table
 from cnnexp.results.report.thumbnails import data_uri
+from cnnexp.settings import Given, resolve
 from cnnexp.training.metrics import confusion_matrix
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"),
+    [
+        ({"epochs": 2, "device": "cpu"}, {"epochs": "2", "device": "cpu"}),
+        ({"epochs": 2, "model_args": {"padding": 2}}, {"epochs": "2", "model_args": "padding=2"}),
+        (None, {"epochs": "2", "model_args": "activation=relu, padding=2"}),
+    ],
+    ids=["a choice that auto would not make", "an argument of the model", "nothing recorded"],
+)
+def test_what_a_run_resolved_itself_is_no_setting_that_differs(
+    chosen: dict[str, object] | None, shown: dict[str, str]
+) -> None:
+    resolved = {"epochs": 2, "device": "cpu", "image_size": 28, "threads": 3, "normalize": "dataset"}
+    given = {**resolved, "model_args": {"activation": "relu", "padding": 2}}
+    changed, others = settings_tables(
+        resolve({name: Given(value, "test") for name, value in given.items()}), chosen
+    )
+    assert {row[0].text: row[1].text for row in changed.rows} == shown
+    left = {row[0].text: row[1].text for row in others.rows}
+    assert left["threads"] == "3 (by default: 0)"
+    assert not shown.keys() & left.keys()
+
+
+@pytest.mark.parametrize("num_classes", [2, 10, 100])
+def test_the_balance_of_any_number_of_classes_is_a_number_with_a_bar_beside_it(num_classes: int) -> None:
+    names = tuple(f"class {label}" for label in range(num_classes))
+    counts = {part: [9 * (label + 1) for label in range(num_classes)] for part in ("train", "val", "test")}
+    view = RunView({}, data={"data set": "made"}, balance=balance_table(names, counts))
+    page = render("title", "about", run=view)
+    widths = re.findall(r'(\d+)<span class="track"><span style="width:([\d.]+)%">', page)
+    assert len(widths) == 3 * num_classes
+    most = 9 * num_classes
+    assert all(float(width) == pytest.approx(100 * int(count) / most, abs=0.06) for count, width in widths)
 
 
 def predictions_of(num_classes: int, count: int) -> Predictions:

@@ -96,6 +96,27 @@ def test_a_finished_reproduction_is_not_changed_any_more_and_is_a_look_at_the_te
     assert MlflowClient().get_run(again.run_id).data.tags["look"] == "4"
 
 
+def test_an_interrupted_reproduction_goes_on_and_comes_out_the_same() -> None:
+    result = cnnexp.train(**QUICK)
+    stopped = reproduce(result.run_id, listener=Notes(stop_after=2))
+    assert (stopped.exit_code, stopped.is_identical) == (130, False)
+    found = reproduce(result.run_id, listener=(notes := Notes()))
+    assert found.is_identical
+    assert notes.said == [f"goes on with run {found.run_id[:8]}, which was interrupted"]
+    runs = MlflowClient().search_runs(["1"], f"tags.reproduces = '{result.run_id}'")
+    assert [(run.info.run_id, run.info.status) for run in runs] == [(found.run_id, "FINISHED")]
+
+
+def test_an_interrupted_reproduction_is_left_where_something_has_changed_since() -> None:
+    result = cnnexp.train(**QUICK)
+    begun = reproduce(result.run_id, listener=Notes(stop_after=2))
+    packages = file_of(begun.run_id, "environment/packages.json")
+    packages.write_text(json.dumps({**json.loads(packages.read_text()), "torch": "1.0"}))
+    found = reproduce(result.run_id)
+    assert found.is_identical
+    assert found.run_id != begun.run_id
+
+
 def test_a_reproduction_that_cannot_be_compared_is_a_finished_run_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

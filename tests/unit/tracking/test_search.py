@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from cnnexp.errors import TrackingError
+from cnnexp.tracking.rows import read_row
 from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import Store
-from cnnexp.training.events import Outcome, Status
+from cnnexp.training.events import TOTAL_SECONDS, Outcome, Status
 
 
 @pytest.fixture
@@ -34,6 +35,17 @@ def test_ambiguous_name_lists_the_candidates(store: Store, runs: list[Run]) -> N
     assert runs[1].id in str(caught.value)
     assert runs[2].id in str(caught.value)
     assert runs[0].id not in str(caught.value)
+
+
+def test_the_duration_of_a_run_is_that_of_its_epochs_not_the_time_since_it_was_begun(
+    store: Store, experiment: str
+) -> None:
+    run = store.client.create_run(experiment, start_time=1000)  # goes on half a century later
+    assert read_row(store, run.info.run_id).seconds is None
+    for epoch, seconds in enumerate((2.0, 3.5), 1):
+        store.client.log_metric(run.info.run_id, TOTAL_SECONDS, seconds, step=epoch)
+    store.client.set_terminated(run.info.run_id)
+    assert read_row(store, run.info.run_id).seconds == 3.5
 
 
 def test_long_list_of_candidates_is_cut(store: Store, experiment: str) -> None:
@@ -65,7 +77,7 @@ def test_recent_runs_come_newest_first_with_what_a_list_shows(store: Store, expe
         assert run_id
     run = store.create_run(experiment, run_name="newest")
     run.log_params({"model": "lenet"})
-    run.log_metrics({"test/accuracy": 0.875})
+    run.log_metrics({"test/accuracy": 0.875, TOTAL_SECONDS: 3.5})
     run.finish(Outcome(Status.STOPPED_EARLY, "no better epoch in 3"))
     rows = store.recent_runs(3, "cnnexp")
     assert [row.name for row in rows] == ["newest", "run-2", "run-1"]
@@ -77,8 +89,7 @@ def test_recent_runs_come_newest_first_with_what_a_list_shows(store: Store, expe
         "no better epoch in 3",
     )
     assert rows[0].experiment == "cnnexp"
-    assert rows[0].seconds is not None
-    assert rows[1].seconds is None
+    assert (rows[0].seconds, rows[1].seconds) == (3.5, None)
 
 
 def test_unknown_experiment_names_the_nearest(store: Store, experiment: str) -> None:

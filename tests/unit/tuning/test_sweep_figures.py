@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from cnnexp.figures.sweep import curves_by_value
 from cnnexp.settings import TrackingSettings
 from cnnexp.training.events import Outcome, Status
 from cnnexp.tuning.compare import Cell, best_first, effect_of, sentence_of
@@ -60,6 +61,15 @@ def test_curves_stand_in_the_order_given_with_a_band_of_the_seeds() -> None:
     assert [line.get_label() for line in accuracy.lines] == ["lr = 1", "lr = 0.1"]
     np.testing.assert_allclose(np.asarray(accuracy.lines[0].get_ydata()), np.full(3, 55.0))
     assert len(accuracy.collections) == 2
+
+
+@pytest.mark.parametrize("count", [2, 7, 12])
+def test_no_two_named_curves_look_alike(count: int) -> None:
+    lines = {f"arm {number}": (np.full((1, 3), number),) * 2 for number in range(count)}
+    axes = curves_by_value(lines, about="", title="").axes[0]
+    looks = {(one.get_color(), one.get_linestyle(), one.get_marker()) for one in axes.lines}
+    assert len(looks) == count
+    assert len({one.get_color() for one in axes.lines}) == min(count, 7)
 
 
 def test_a_curve_ends_where_its_first_run_ended() -> None:

@@ -66,11 +66,11 @@ function openCell(button, dialog) {
   const { cell, count, true: isClass, predicted } = button.dataset;
   const entries = JSON.parse(document.getElementById(`behind-${cell}`).textContent);
   const isRight = isClass === predicted;
-  const sentence = isRight ? `is ${isClass}, and found` : `is ${isClass}, taken for ${predicted}`;
+  const sentence = isRight ? `is ${isClass}, rightly predicted` : `is ${isClass}, taken for ${predicted}`;
   const order = isRight ? "the least sure first" : "the surest first";
   const shown = entries.length < count ? `${entries.length} of ${count} test images` : `${count} test images`;
   dialog.querySelector("h2").textContent = isRight
-    ? `${isClass}, found` : `${isClass}, taken for ${predicted}`;
+    ? `Class ${isClass}, rightly predicted` : `Class ${isClass}, taken for ${predicted}`;
   dialog.querySelector("p").textContent =
     `${shown.replace(/^1 test images$/, "1 test image")}, ${order}; the probability is that of the predicted class.`;
   dialog.querySelector("ul").replaceChildren(...entries.map((entry) => pictureOf(entry, sentence)));

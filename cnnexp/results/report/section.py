@@ -9,7 +9,7 @@ from cnnexp.results.report.elements import Figure, Table
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Section:
     """Sentences, tables and figures under a heading.
 
     Attributes:

@@ -21,7 +21,7 @@ NOT_TRIALS = "tags.kind != 'trial'"
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Topic:
     """What a report is about.
 
     Attributes:
@@ -37,7 +37,7 @@ class Subject:
     rows: tuple[RunRow, ...] = ()
 
 
-def find_subject(store: Store, text: str, kind: Kind | None = None) -> Subject:
+def find_topic(store: Store, text: str, kind: Kind | None = None) -> Topic:
     """Returns what is meant by a run's id or name, a study's name, or an experiment's.
 
     Args:
@@ -66,9 +66,9 @@ def find_subject(store: Store, text: str, kind: Kind | None = None) -> Subject:
         )
     ((which, key),) = found.items()
     if which == "experiment":
-        return Subject(which, text, rows=tuple(rows_where(store, NOT_TRIALS, experiment=text)))
+        return Topic(which, text, rows=tuple(rows_where(store, NOT_TRIALS, experiment=text)))
     recorded = Recorded(store, read_row(store, key))
-    return Subject(which, text if which == "study" else recorded.label, recorded)
+    return Topic(which, text if which == "study" else recorded.label, recorded)
 
 
 def _named(store: Store, text: str, asked: Sequence[Kind], studies: Mapping[str, str]) -> dict[Kind, str]:

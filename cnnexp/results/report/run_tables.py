@@ -12,27 +12,37 @@ from cnnexp.results.report.elements import NOTHING, Cell, Table, number, percent
 from cnnexp.settings import Settings, declarations
 from cnnexp.training.metrics import class_report
 
+# Where these are left to the run, it sees what it has: they tell a choice only where one was recorded.
+RESOLVED = {"model_args", "image_size", "normalize", "device", "memory_format", "threads"}
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 
 
-def settings_tables(settings: Settings) -> tuple[Table, Table]:
-    """Returns the settings that differ from the defaults, and the others."""
+def settings_tables(settings: Settings, chosen: Mapping[str, Any] | None) -> tuple[Table, Table]:
+    """Returns the settings that were chosen, and the others.
+
+    Args:
+        settings: resolved.
+        chosen: those that were given and that the run would not have resolved in the same way; None where
+            that is not known: then what it resolves itself counts as not chosen.
+    """
     values = settings.flat()
+    if chosen is None:
+        chosen = {"model_args": values["model_args"]}
     changed: list[list[Cell]] = []
-    chosen: list[list[Cell]] = []  # where the default leaves the choice to the run
     others: list[list[Cell]] = []
     for name, one in declarations().items():
-        row = [Cell(name, is_marked=True), word(written(values[name])), word(written(one.default))]
-        if row[1].text != row[2].text:
-            of_kind = chosen if one.default in ("auto", None) else changed
-            of_kind.append([*row, word(one.field.description or "")])
+        value, default = written(values[name]), written(one.default)
+        meaning = word(one.field.description or "")
+        if name in chosen and name == "model_args":
+            value = written(chosen[name])
+        if value != default and (name in chosen or name not in RESOLVED):
+            changed.append([Cell(name, is_marked=True), word(value), word(default), meaning])
         else:
-            others.append([row[0], row[1], word(one.field.description or "")])
+            shown = value if value == default else f"{value} (by default: {default})"
+            others.append([Cell(name, is_marked=True), word(shown), meaning])
     header = ("setting", "value", "meaning")
     return (
-        Table(
-            "Settings that differ from the defaults", (*header[:2], "default", header[2]), [*changed, *chosen]
-        ),
+        Table("Settings that differ from the defaults", (*header[:2], "default", header[2]), changed),
         Table("Settings left at their defaults", header, others),
     )
 
