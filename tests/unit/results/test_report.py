@@ -360,7 +360,7 @@ def test_the_bundle_repeats_the_run(made: Store) -> None:
 def test_the_bundle_says_the_commit_and_has_that_of_every_run(store: Store) -> None:
     files = {"environment/commit.txt": "abc123\n", "environment/uncommitted.diff": "+1\n"}
     parent = make_run(store, "many", kind="seeds", files=files)
-    child = make_run(store, "many-0", accuracy=0.5, files=files, **{PARENT: parent})
+    child = make_run(store, "many-0", accuracy=0.5, files=files, tags={PARENT: parent})
     page_of("many", bundle="many.zip")
     with zipfile.ZipFile("many.zip") as bundle:
         assert "The code was at commit `abc123`" in bundle.read("README.md").decode()
