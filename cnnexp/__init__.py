@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnnexp.results.classifier import Classifier, load
     from cnnexp.results.compare import compare
     from cnnexp.results.evaluate import evaluate
+    from cnnexp.results.inspection.entry import inspect
     from cnnexp.results.report import report
     from cnnexp.results.reproduce import reproduce
     from cnnexp.tuning import sweep, tune
@@ -35,6 +36,7 @@ _HOME = {
     "UserError": "cnnexp.errors",
     "compare": "cnnexp.results.compare",
     "evaluate": "cnnexp.results.evaluate",
+    "inspect": "cnnexp.results.inspection.entry",
     "load": "cnnexp.results.classifier",
     "register_dataset": "cnnexp.data.registry",
     "register_model": "cnnexp.models.registry",
@@ -54,6 +56,7 @@ __all__ = [
     "UserError",
     "compare",
     "evaluate",
+    "inspect",
     "load",
     "register_dataset",
     "register_model",

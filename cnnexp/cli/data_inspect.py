@@ -48,25 +48,20 @@ def inspect(
     part too. Nothing is changed, and no run is recorded.
     """
     from cnnexp.cli.terminal import Terminal
-    from cnnexp.plugins import load_plugin
-    from cnnexp.results.inspection.inspect import inspect_dataset
-    from cnnexp.results.inspection.text import sentences
-    from cnnexp.settings import Given, resolve
+    from cnnexp.results.inspection.entry import inspect as inspect_images
+    from cnnexp.settings import Given
 
     folder = _folder(output, force=force)
-    for one in plugin:
-        load_plugin(one)
-    given = {"dataset": Given(dataset, "DATASET")}
+    given: dict[str, object] = {"plugin": Given(plugin, "--plugin")}
     if image_size is not None:
         given["image_size"] = Given(image_size, "--image-size")
     if data_dir is not None:
         given["data_dir"] = Given(data_dir, "--data-dir")
     with Terminal(quiet=False) as terminal:
-        found = inspect_dataset(resolve(given).data, judge_labels=labels, progress=terminal.progress)
-    told = sentences(found, labels_asked=labels)
-    _print(found, told)
+        found = inspect_images(dataset, None, labels=labels, progress=terminal.progress, **given)
+    _print(found)
     if folder is not None:
-        _write(found, told, folder)
+        _write(found, folder)
 
 
 def _folder(output: str | None, *, force: bool) -> Path | None:
@@ -88,7 +83,7 @@ def _folder(output: str | None, *, force: bool) -> Path | None:
     return make_folder(output, option="--output")
 
 
-def _print(found: Inspection, told: dict[str, str]) -> None:
+def _print(found: Inspection) -> None:
     from cnnexp.cli.tables import print_table
     from cnnexp.results.inspection.text import class_rows
 
@@ -99,19 +94,19 @@ def _print(found: Inspection, told: dict[str, str]) -> None:
         rows = [*ordered[:BOTH_ENDS], tuple("…" for _ in header), *ordered[-BOTH_ENDS:]]
     print_table(header, rows, right=header[1:])
     click.echo()
-    for name, text in told.items():
+    for name, text in found.sentences.items():
         lines = textwrap.wrap(text, LINE - INDENT, break_long_words=False, break_on_hyphens=False)
         click.echo(f"{click.style(f'{name:<{INDENT}}', bold=True)}{lines[0]}")
         for line in lines[1:]:
             click.echo(" " * INDENT + line)
 
 
-def _write(found: Inspection, told: dict[str, str], folder: Path) -> None:
+def _write(found: Inspection, folder: Path) -> None:
     from cnnexp.results.inspection.files import write_inspection
 
     click.echo()
     try:
-        for path in write_inspection(found, told, folder):
+        for path in write_inspection(found, folder):
             click.echo(f"Written: {path}")
     except OSError as error:
         raise UserError(

@@ -43,20 +43,24 @@ def evaluate(*, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - handed o
         from cnnexp.results.evaluate import evaluate as run_evaluation
 
         found = run_evaluation(**options, listener=terminal)
-    _say(found)
+    _say(found, options["tracking_uri"])
 
 
-def _say(found: Evaluation) -> None:
+def _say(found: Evaluation, tracking_uri: str | None) -> None:
     from rich.table import Table
 
     from cnnexp.cli.tables import print_rows
+    from cnnexp.tracking.environment import without_passwords
+    from cnnexp.tracking.ui import is_server
 
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _lines(found):
+    for name, value in (*_lines(found), *_places(found, tracking_uri)):
         table.add_row(name, value)
     print_rows(table)
+    if is_server(found.recorded.store.uri):  # not in the table, which would break a long address into lines
+        click.echo(found.run.page(without_passwords(found.recorded.store.uri).replace("***@", "")))
 
 
 def _lines(found: Evaluation) -> list[tuple[str, str]]:
@@ -80,7 +84,28 @@ def _lines(found: Evaluation) -> list[tuple[str, str]]:
     ]
     if found.calibrated is not None:
         lines.append(("temperature", _temperature(found)))
-    return [*lines, ("run", escape(f"{found.run_name}  {found.run_id}"))]
+    return lines
+
+
+def _places(found: Evaluation, tracking_uri: str | None) -> list[tuple[str, str]]:
+    """Returns what was made, and where it is seen; the URI as it was given."""
+    from rich.markup import escape
+
+    from cnnexp.cli.terminal import bold, completed
+    from cnnexp.settings import TrackingSettings
+
+    run, recorded = found.run, found.recorded
+    made = {"metrics": list(found.metrics)}
+    for kind, folder in (("figures", "plots/"), ("tables", "evaluation/")):
+        made[kind] = [path for path in run.written if path.startswith(folder)]
+    where = [("files in", str(run.folder))] if run.folder.is_dir() else []  # else the server has them
+    tracking = TrackingSettings(tracking_uri=tracking_uri, experiment=recorded.row.experiment)
+    return [
+        *((kind, escape(", ".join(names))) for kind, names in made.items()),
+        *((name, escape(text)) for name, text in where),
+        ("run", escape(f"{run.name}  {run.id}")),
+        ("look", bold(completed("cnnexp ui", tracking, "experiment"))),
+    ]
 
 
 def _hardest(found: Evaluation) -> str:

@@ -16,11 +16,11 @@ def register(*, run: str, name: str, alias: str | None, tracking_uri: str | None
     RUN is an id, the start of one, a name, last, best, or a model's URI. The URI is accepted wherever a RUN
     is, and by MLflow. A model that has the name already keeps its version.
     """
-    from cnnexp.tracking.model_registry import register_model
+    from cnnexp.tracking.model_registry import register_version
     from cnnexp.tracking.store import open_store
 
     store = open_store(tracking_uri, make=False)
-    found = register_model(store, store.find_model(run), name, alias=alias)
+    found = register_version(store, store.find_model(run), name, alias=alias)
     said = "Registered as" if found.is_new else "It is"
     before = "" if found.before is None else f"; {alias} was version {found.before}"
     click.echo(f"{said} version {found.version} of {name}{before}.", err=True)

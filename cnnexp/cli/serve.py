@@ -53,8 +53,9 @@ def _serve(recorded: Recorded, model_uri: str, folder: Path, *, host: str, port:
     from cnnexp.tracking import model_server
     from cnnexp.tracking.ui import ui_address, wait_for_ui
 
-    request = model_server.example_request(recorded.store, model_uri, folder)
     base = ui_address(host, port)
+    request = model_server.example_request(recorded.store, model_uri, folder)
+    text = _text(f"{base}/invocations", request, recorded)
     click.echo(f"Starting MLflow's server of run {recorded.label} ({model_uri}) ...")
     end_like_ctrl_c()
     # A session of its own keeps Ctrl-C from the server, which would answer with a traceback; we end it below.
@@ -65,18 +66,20 @@ def _serve(recorded: Recorded, model_uri: str, folder: Path, *, host: str, port:
         try:
             if not wait_for_ui(base, START_SECONDS, server):
                 raise UserError(f"the server did not answer on {base}; its own messages are above.")
-            _say(f"{base}/invocations", request, recorded)
+            click.echo(text)
             raise UserError(f"the server ended by itself (code {server.wait()}); its messages are above.")
         finally:
             model_server.end_server(server)
 
 
-def _say(url: str, request: Path, recorded: Recorded) -> None:
+def _text(url: str, request: Path, recorded: Recorded) -> str:
+    """Returns what is said once the server answers."""
     from cnnexp.tracking.model_server import requests_to_try
 
     data = recorded.data
     shell, python = requests_to_try(url, request, data.image, recorded.settings.data.fit)
     columns = ", ".join(data.class_names)
-    click.echo(f"It answers on {url}: of each image the probabilities of {columns}.")
-    click.echo(f"\nTwo test images, from a shell:\n\n{shell}")
-    click.echo(f"\nA photo of yours, from Python:\n\n{python}\n\nCtrl-C ends it.")
+    return (
+        f"It answers on {url}: of each image the probabilities of {columns}.\n\nTwo test images, from a "
+        f"shell:\n\n{shell}\n\nA photo of yours, from Python:\n\n{python}\n\nCtrl-C ends it."
+    )

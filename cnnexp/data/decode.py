@@ -14,7 +14,7 @@ from cnnexp.cache_folder import cache_folder
 from cnnexp.data.cache import Cache, Draft
 from cnnexp.data.dataset import BadImage, ImageSource, MemorySource
 from cnnexp.data.fingerprint import content_key, quick_key
-from cnnexp.data.reading import Decodable, Found, Frame, Labels, Pixels, Reading
+from cnnexp.data.reading import ClassCheck, Decodable, Found, Frame, Labels, Pixels, Reading
 from cnnexp.data.survey import Survey
 from cnnexp.progress import Progress
 
@@ -43,6 +43,7 @@ class _Job:
     found: Found
     reading: Reading
     budget_bytes: int
+    check_classes: ClassCheck
     progress: Progress
 
     def fits(self, num_images: int, frame: Frame) -> bool:
@@ -50,7 +51,14 @@ class _Job:
 
 
 def decode(
-    name: str, found: Found, reading: Reading, *, budget_bytes: int, use_cache: bool, progress: Progress
+    name: str,
+    found: Found,
+    reading: Reading,
+    *,
+    budget_bytes: int,
+    use_cache: bool,
+    check_classes: ClassCheck,
+    progress: Progress,
 ) -> Decoded:
     """Decodes a set, or takes it from the cache.
 
@@ -60,9 +68,10 @@ def decode(
         reading: how its images are read.
         budget_bytes: what decodes to more is not kept in memory: its source decodes at every reading.
         use_cache: False leaves the cache alone.
+        check_classes: asked before the first image is decoded.
         progress: called as images are decoded.
     """
-    job = _Job(name, found, reading, budget_bytes, progress)
+    job = _Job(name, found, reading, budget_bytes, check_classes, progress)
     if not (use_cache and found.cacheable):
         return _decode_into(job, None)
     cache, quick = Cache(cache_folder()), quick_key(found, reading)
@@ -93,6 +102,7 @@ def _cached(cache: Cache, content: str, job: _Job) -> Decoded | None:
             continue
         meta, arrays = entry
         images = arrays.get("images")
+        job.check_classes(tuple(meta["class_names"]))
         frame = Frame(**meta["frame"])
         if job.fits(meta["num_images"], frame) != (images is not None):
             continue  # the budget is another one now
@@ -110,6 +120,7 @@ def _cached(cache: Cache, content: str, job: _Job) -> Decoded | None:
 
 def _decode_into(job: _Job, cache: Cache | None, content: str = "", *, note: str = "") -> Decoded:
     decodable = job.found.open(job.reading)
+    job.check_classes(decodable.class_names)
     frame, count = decodable.frame, len(decodable.labels)
     held = None if job.found.cacheable else decodable.held()
     fits = held is None and job.fits(count, frame)

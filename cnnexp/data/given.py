@@ -12,6 +12,7 @@ import torch
 
 from cnnexp.data.dataset import BadImage, Part
 from cnnexp.data.load import decode_dataset
+from cnnexp.data.reading import ClassCheck, any_classes
 from cnnexp.data.survey import digest
 from cnnexp.errors import DataError
 from cnnexp.progress import Progress, silent
@@ -52,18 +53,21 @@ class GivenSet:
         return self.parts[name]
 
 
-def load_given(settings: DataSettings, *, progress: Progress = silent) -> GivenSet:
+def load_given(
+    settings: DataSettings, *, check_classes: ClassCheck = any_classes, progress: Progress = silent
+) -> GivenSet:
     """Loads the data set that the settings name, in its own parts.
 
     Args:
         settings: which set, and how it is read; what they say of cutting is left aside.
+        check_classes: given the class names before the first image is decoded; raises where they will not do.
         progress: called while files are downloaded and images decoded.
 
     Raises:
         UnknownNameError: no such data set.
         DataError: it is missing or broken.
     """
-    found, decoded = decode_dataset(settings, progress=progress)
+    found, decoded = decode_dataset(settings, check_classes=check_classes, progress=progress)
     good = np.ones(len(decoded.labels), np.bool_)
     good[[row for row, _ in decoded.bad]] = False
     ends = np.cumsum((0, *decoded.part_sizes))

@@ -12,7 +12,7 @@ import torch
 
 from cnnexp.data.dataset import BadImage, ImageDataset, Part
 from cnnexp.data.decode import Decoded, decode
-from cnnexp.data.reading import Found, Labels, Reading
+from cnnexp.data.reading import ClassCheck, Found, Labels, Reading, any_classes
 from cnnexp.data.registry import DATASETS, DatasetEntry, Lookup
 from cnnexp.data.split import SplitRule, check_classes, split
 from cnnexp.data.survey import digest, duplicates_note, mean_and_std
@@ -70,6 +70,7 @@ def decode_dataset(
     progress: Progress = silent,
     fewest_classes: int = 2,
     refuse_bad: bool = True,
+    check_classes: ClassCheck = any_classes,
 ) -> tuple[Found, Decoded]:
     """Finds a data set and decodes it whole, before anything is parted; or takes it from the cache.
 
@@ -78,6 +79,7 @@ def decode_dataset(
         progress: called while files are downloaded and images decoded.
         fewest_classes: a photo folder with fewer is refused.
         refuse_bad: raise where images cannot be read and the settings do not say to skip them.
+        check_classes: given the class names as soon as they are known, before the first image is decoded.
 
     Raises:
         UnknownNameError: no such data set.
@@ -92,6 +94,7 @@ def decode_dataset(
         reading,
         budget_bytes=_budget(settings),
         use_cache=settings.cache,
+        check_classes=check_classes,
         progress=progress,
     )
     if refuse_bad:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 Fit = Literal["stretch", "crop", "pad"]
+ClassCheck = Callable[[tuple[str, ...]], object]  # raises where a set of these classes cannot be used
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,10 @@ class Block:
     start: int
     images: Pixels
     bad: tuple[tuple[int, BadImage], ...] = ()
+
+
+def any_classes(class_names: tuple[str, ...]) -> None:
+    """The check that refuses nothing."""
 
 
 class Decodable(Protocol):

@@ -31,6 +31,7 @@ from cnnexp.results.rebuild import Rebuilt, rebuild
 from cnnexp.results.recorded import Recorded, find_recorded
 from cnnexp.results.subject import PartName, Subject, find_subject, load_own
 from cnnexp.tracking.model_uri import logged_model
+from cnnexp.tracking.run import Run
 from cnnexp.tracking.store import open_store
 from cnnexp.training.compute import Compute, find_compute
 from cnnexp.training.events import Outcome, Status
@@ -64,9 +65,9 @@ class Evaluation:
     """What a finished model said of some images.
 
     Attributes:
-        run_id: of the evaluation.
-        run_name: of the evaluation.
-        rebuilt: the model, and the run that it is of.
+        run: of the evaluation itself; ended.
+        recorded: the run whose model it is.
+        rebuilt: that model.
         subject: which images.
         found: labels and probabilities of every image.
         metrics: `eval/...`, and `calibration/...` where that was asked for.
@@ -75,8 +76,8 @@ class Evaluation:
         notes: sentences that belong to the figures.
     """
 
-    run_id: str
-    run_name: str
+    run: Run
+    recorded: Recorded
     rebuilt: Rebuilt
     subject: Subject
     found: TestResult
@@ -84,6 +85,16 @@ class Evaluation:
     reliability: Reliability
     calibrated: Calibrated | None
     notes: tuple[str, ...]
+
+    @property
+    def run_id(self) -> str:
+        """Of the evaluation."""
+        return self.run.id
+
+    @property
+    def run_name(self) -> str:
+        """Of the evaluation."""
+        return self.run.name
 
 
 def evaluate(
@@ -116,12 +127,12 @@ def evaluate(
     """
     listener = listener or Listener()
     recorded = find_recorded(open_store(tracking_uri, make=False), run)
+    compute = find_compute(recorded.settings.compute.model_copy(update={"device": device}))
     rebuilt = rebuild(recorded)
-    own_val = load_own(recorded, data_dir, listener.progress).val if calibrate else None
     subject = find_subject(
         recorded, rebuilt, dataset=dataset, part=part, data_dir=data_dir, progress=listener.progress
     )
-    compute = find_compute(recorded.settings.compute.model_copy(update={"device": device}))
+    own_val = load_own(recorded, data_dir, listener.progress).val if calibrate else None
     model_id = recorded.model_id or logged_model(recorded.store.client, recorded.run_id)
     looks = _looks_before(recorded, subject)
     notes = _said((*subject.notes, *_look_note(subject, looks)), listener)
@@ -130,8 +141,8 @@ def evaluate(
         record_inputs(opened, subject, model_id)
         found, bins, calibrated = _measure(_Predictor(recorded, rebuilt, compute), subject.part, own_val)
         evaluation = Evaluation(
-            run_id=opened.id,
-            run_name=opened.name,
+            run=opened,
+            recorded=recorded,
             rebuilt=rebuilt,
             subject=subject,
             found=found,

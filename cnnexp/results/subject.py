@@ -111,7 +111,8 @@ def find_subject(
         DataError: no such part, no images, or classes that the model does not know.
     """
     own = _own_settings(recorded, data_dir)
-    asked = own if dataset is None else _absolute(recorded, own, dataset)
+    dataset = dataset or own.dataset
+    asked = _absolute(recorded, own, dataset)
     if asked.dataset == own.dataset:
         return _of_own(load_own(recorded, data_dir, progress), part or "test")
     frame = rebuilt.frame
@@ -122,7 +123,9 @@ def find_subject(
             "skip_bad_images": True,  # they are named and counted
         }
     )
-    given = load_given(read_alike, progress=progress)
+    given = load_given(
+        read_alike, check_classes=lambda names: _match(dataset, names, rebuilt), progress=progress
+    )
     if given.class_names == rebuilt.class_names:
         with suppress(DataError):  # it cannot be parted in the same way: it is another set
             again = load_dataset(asked, progress=progress)
@@ -167,7 +170,7 @@ def _of_other(given: GivenSet, rebuilt: Rebuilt, part_name: PartName) -> Subject
     part = given.part(part_name)
     if not len(part):
         raise DataError(f"the {part_name} part of {given.name} has no image that can be read.")
-    labels, notes = _match(given, rebuilt)
+    labels, notes = _match(given.name, given.class_names, rebuilt)
     return Subject(
         dataset=short_name(given.name),
         location=given.location,
@@ -179,26 +182,26 @@ def _of_other(given: GivenSet, rebuilt: Rebuilt, part_name: PartName) -> Subject
     )
 
 
-def _match(given: GivenSet, rebuilt: Rebuilt) -> tuple[Tensor, list[str]]:
+def _match(dataset: str, class_names: tuple[str, ...], rebuilt: Rebuilt) -> tuple[Tensor, list[str]]:
     """Returns the model's label of each class of the data, matched by name, and what is to be said of it."""
     known = {name: label for label, name in enumerate(rebuilt.class_names)}
-    unknown = [name for name in given.class_names if name not in known]
+    unknown = [name for name in class_names if name not in known]
     if unknown:
         hint = did_you_mean(unknown[0], known).rstrip(".")
         raise DataError(
-            f"the classes of {given.name} are not those of run {rebuilt.run_name}: it does not know "
+            f"the classes of {dataset} are not those of run {rebuilt.run_name}: it does not know "
             f"{unknown[0]!r}{hint}{f' (nor {len(unknown) - 1} more)' if len(unknown) > 1 else ''}. It knows "
-            f"{_listed(rebuilt.class_names)}; the data have {_listed(given.class_names)}. Rename the "
+            f"{_listed(rebuilt.class_names)}; the data have {_listed(class_names)}. Rename the "
             "classes of the data, or leave out those that the model cannot know."
         )
-    labels = torch.tensor([known[name] for name in given.class_names])
-    missing = [name for name in rebuilt.class_names if name not in given.class_names]
+    labels = torch.tensor([known[name] for name in class_names])
+    missing = [name for name in rebuilt.class_names if name not in class_names]
     if missing:
         return labels, [
-            f"The data have {len(given.class_names)} of the model's {len(known)} classes; it may still "
+            f"The data have {len(class_names)} of the model's {len(known)} classes; it may still "
             f"answer {_listed(missing)}, which is then wrong."
         ]
-    if given.class_names != rebuilt.class_names:
+    if class_names != rebuilt.class_names:
         return labels, ["The data have the model's classes in another order; they are matched by name."]
     return labels, []
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cnnexp.errors import TrackingError
 from cnnexp.tracking.model_uri import OF_MODELS, Meant, logged_model
+from cnnexp.tracking.model_versions import versions_of
 from cnnexp.tracking.opening import tracking_errors
 from cnnexp.tracking.rows import read_row, way_to_children
 from cnnexp.tracking.store import Store
@@ -50,7 +51,7 @@ def uri_of_model(store: Store, meant: Meant) -> str:
     raise TrackingError(f"run {name} ({meant.run_id}) has no logged model. {way}")
 
 
-def register_model(store: Store, meant: Meant, name: str, *, alias: str | None) -> Registered:
+def register_version(store: Store, meant: Meant, name: str, *, alias: str | None) -> Registered:
     """Gives a model a name in the registry of its store, and an alias to the version.
 
     Args:
@@ -68,7 +69,7 @@ def register_model(store: Store, meant: Meant, name: str, *, alias: str | None) 
         client = store.client
         models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
         model = models[0] if models else client.create_registered_model(name)
-        versions = client.search_model_versions(f"name = '{name}'")
+        versions = versions_of(client, name)
         same = next((one for one in versions if one.source == uri), None)
         with _default_store(store.uri):
             version = same or client.create_model_version(

@@ -100,7 +100,8 @@ def _model(client: MlflowClient, target: Target, operation: Operation) -> None:
         metrics=_metrics(operation["metrics"], model_id=model_id, run_id=target.run_id),
         synchronous=True,
     )
-    client.log_outputs(target.run_id, [LoggedModelOutput(model_id, operation["step"])])
+    if begun is None or model_id not in _linked_models(client, target):
+        client.log_outputs(target.run_id, [LoggedModelOutput(model_id, operation["step"])])
     client.finalize_logged_model(model_id, "READY")
     shutil.rmtree(saved, ignore_errors=True)  # the store has it now
 
@@ -115,9 +116,18 @@ def _begun_model(client: MlflowClient, target: Target, operation: Operation) -> 
     return next((one for one in found if one.source_run_id == target.run_id), None)
 
 
+def _linked_models(client: MlflowClient, target: Target) -> set[str]:
+    """Returns the models that a run is linked to: stores refuse a link that they have."""
+    run = client.get_run(target.run_id)
+    made = {str(one.model_id) for one in run.outputs.model_outputs} if run.outputs else set()
+    return made | ({str(one.model_id) for one in run.inputs.model_inputs} if run.inputs else set())
+
+
 def _model_input(client: MlflowClient, target: Target, operation: Operation) -> None:
     from mlflow.entities import LoggedModelInput
 
+    if operation.get(TRIED) and operation["model_id"] in _linked_models(client, target):
+        return
     client.log_inputs(target.run_id, models=[LoggedModelInput(operation["model_id"])])
 
 

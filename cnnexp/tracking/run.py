@@ -90,6 +90,7 @@ class Run:
         self.experiment_id: str = run.info.experiment_id
         self.folder: Path = folder.path
         self.unshared_folder: Path = folder.unshared
+        self.written: list[str] = []  # files, by this process, in order
         self._client = client
         self._is_local = folder.is_local
         self._known_params = set(run.data.params)
@@ -296,8 +297,10 @@ class Run:
 
     def _write(self, path: str, write: Callable[[Path], object], *, upload: bool = True) -> None:
         file = self.folder / path
-        if self._delivery.guard_disk(lambda: _write_atomically(file, write)) and upload:
-            self.publish(path)
+        if self._delivery.guard_disk(lambda: _write_atomically(file, write)):
+            self.written.append(path)
+            if upload:
+                self.publish(path)
 
     def _publish_rest(self) -> None:
         if self._is_local:

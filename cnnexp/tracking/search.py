@@ -168,7 +168,8 @@ def find_run(client: MlflowClient, text: str) -> Meant:
         finished = "" if text == "last" else "finished "
         raise TrackingError(f"there is no {finished}run in this store yet; `cnnexp train` makes the first.")
     if not unique:
-        raise TrackingError(f"no run {text!r} in this store; `cnnexp runs` lists what there is.")
+        of_model = f" A registered model is models:/{text}." if "@" in text else ""
+        raise TrackingError(f"no run {text!r} in this store; `cnnexp runs` lists what there is.{of_model}")
     listed = [_line(row_of(run, names)) for run in unique.values()]
     more = ["  …"] if len(listed) > _LISTED else []
     raise AmbiguousRunError(

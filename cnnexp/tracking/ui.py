@@ -75,6 +75,8 @@ def reserved_port(host: str = "127.0.0.1", preferred: int = 5000) -> Iterator[in
     """
     from filelock import FileLock, Timeout
 
+    if not _is_free(host, 0):
+        raise TrackingError(f"--host {host}: this machine cannot listen there; 127.0.0.1 is this machine.")
     for port in range(preferred, preferred + _PORTS):
         if port in _UNSAFE_PORTS or not _is_free(host, port):
             continue

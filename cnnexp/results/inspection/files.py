@@ -24,18 +24,17 @@ TABLES = ("summary.md", "classes.csv", "findings.csv")
 MOST_SHOWN = 24  # pairs, or images
 
 
-def write_inspection(found: Inspection, told: dict[str, str], folder: Path) -> Iterator[Path]:
+def write_inspection(found: Inspection, folder: Path) -> Iterator[Path]:
     """Writes tables and figures and yields each file; what an earlier inspection left is removed.
 
     Args:
         found: what is written.
-        told: `sentences` of it.
         folder: that exists.
     """
     for name in (*FIGURES, *TABLES):
         (folder / name).unlink(missing_ok=True)
     tables = (
-        summary_of(found, told),
+        summary_of(found),
         csv_table(*class_rows(found)),
         csv_table(FINDINGS_HEADER, finding_rows(found)),
     )

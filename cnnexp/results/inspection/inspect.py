@@ -19,6 +19,7 @@ from cnnexp.results.inspection.outlines import NUM_OUTLINES, Outlines, outlines
 from cnnexp.results.inspection.photo_files import PhotoFiles, photo_files
 from cnnexp.results.inspection.spectrum import KEPT, Spectrum, grey, spectrum
 from cnnexp.results.inspection.suspects import Suspects, suspected_labels
+from cnnexp.results.inspection.text import sentences
 from cnnexp.settings import DataSettings
 
 PARTS = ("train", "val", "test")
@@ -41,6 +42,7 @@ class Inspection:
         files: what the files are; None where images are not files of their own.
         exact: rows of each image that occurs more than once.
         near: pairs of images that are nearly the same; of exact duplicates one stands for all.
+        judges_labels: it was asked for.
         suspects: labels that cross-validation contradicts; None where that was not asked for or cannot be.
     """
 
@@ -52,6 +54,7 @@ class Inspection:
     files: PhotoFiles | None
     exact: list[Labels]
     near: NearPairs
+    judges_labels: bool
     suspects: Suspects | None
 
     @property
@@ -87,6 +90,11 @@ class Inspection:
     def bad(self) -> tuple[BadImage, ...]:
         """Images that cannot be read."""
         return tuple(image for _, image in self.decoded.bad)
+
+    @property
+    def sentences(self) -> dict[str, str]:
+        """A sentence or two for each thing that was looked at, by its name."""
+        return sentences(self)
 
     def images(self, rows: Labels) -> Pixels:
         """Returns uint8 (n, C, H, W)."""
@@ -143,6 +151,7 @@ def inspect_dataset(
         files=photo_files(found.files, progress=progress) if found.names else None,
         exact=exact,
         near=near,
+        judges_labels=judge_labels,
         suspects=suspects,
     )
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnexp.experiment.tables import in_markdown, markdown_table
 from cnnexp.results.inspection.duplicates import LEAST_SIMILARITY, MOST_BITS, MOST_PAIRS, num_groups
-from cnnexp.results.inspection.inspect import Inspection
 from cnnexp.results.inspection.photo_files import PhotoFiles
 from cnnexp.results.inspection.suspects import FOLDS
+
+if TYPE_CHECKING:
+    from cnnexp.results.inspection.inspect import Inspection
 
 Row = tuple[str, ...]
 FINDINGS_HEADER: Row = (
@@ -23,7 +26,7 @@ LISTED = 20  # rows of each kind in the summary
 NAMED = 5  # files in a sentence
 
 
-def sentences(found: Inspection, *, labels_asked: bool = True) -> dict[str, str]:
+def sentences(found: Inspection) -> dict[str, str]:
     """Returns a sentence or two for each thing that was looked at, by its name."""
     told = {"images": _images(found), "balance": _balance(found)}
     if found.files is not None:
@@ -31,7 +34,7 @@ def sentences(found: Inspection, *, labels_asked: bool = True) -> dict[str, str]
         told["unreadable"] = _unreadable(found)
     told["exact duplicates"] = _exact(found)
     told["near duplicates"] = _near(found)
-    told["labels"] = _labels(found) if labels_asked else "Not judged (--no-labels)."
+    told["labels"] = _labels(found) if found.judges_labels else "Not judged (--no-labels)."
     return told
 
 
@@ -75,10 +78,10 @@ def finding_rows(found: Inspection) -> Iterator[Row]:
             )
 
 
-def summary_of(found: Inspection, told: dict[str, str]) -> str:
+def summary_of(found: Inspection) -> str:
     """Returns the inspection as a page in Markdown: the sentences, the classes, the first of each finding."""
     lines = [f"# {in_markdown(found.name)}", ""]
-    lines += [f"- **{name}**: {in_markdown(text)}" for name, text in told.items()]
+    lines += [f"- **{name}**: {in_markdown(text)}" for name, text in found.sentences.items()]
     lines += ["", markdown_table(*class_rows(found))]
     kinds: dict[str, list[Row]] = {}
     for row in finding_rows(found):

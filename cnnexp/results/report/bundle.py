@@ -27,6 +27,8 @@ OF_CHILDREN = (
     "test/per_class.csv",
     "test/predictions.csv",
     "environment/command.txt",
+    "environment/commit.txt",
+    "environment/uncommitted.diff",
     "environment/machine.json",
     "environment/packages.json",
 )
@@ -81,6 +83,9 @@ def _readme(topic: Topic, rows: Sequence[RunRow]) -> str:
         lines += [
             "## The runs",
             "",
+            "The commit of each stands in its `environment/commit.txt`; a run without that file was started",
+            "outside of a git repository.",
+            "",
             "Each folder of `runs/` has a run's settings, its epochs and its test tables;",
             f"that of {best_first(rows)[0].name}, the best by validation accuracy, has its weights too.",
             "",
@@ -100,11 +105,13 @@ def _repeat(recorded: Recorded) -> list[str]:
 
     paragraphs = ["## Repeat it"]
     commit, command = text_of("environment/commit.txt"), text_of("environment/command.txt")
-    if commit:
-        paragraphs.append(
-            f"The code was at commit `{commit}`; what was changed in it stands in\n"
-            "`environment/uncommitted.diff`, if that is here. Versions: `environment/packages.json`."
-        )
+    code = (
+        f"The code was at commit `{commit}`; what was changed in it stands in\n"
+        "`environment/uncommitted.diff`, if that is here."
+        if commit
+        else "No commit is recorded: it was run outside of a git repository."
+    )
+    paragraphs.append(f"{code} Versions: `environment/packages.json`.")
     if command:
         paragraphs += ["As it was run:", f"```bash\n{command}\n```"]
     if AGAIN in recorded.row.tags:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import cnnexp
 from cnnexp.cli import cli
 from cnnexp.cli.data import LOOKS
 from cnnexp.errors import DataError, SettingsError, UnknownNameError, UserError
@@ -79,6 +80,20 @@ def test_bad_input_is_one_sentence(
     write_photos(tmp_path / "outer/inner/train", ["a", "b"], 1)
     with pytest.raises(kind, match=sentence):
         inspect(*arguments)
+
+
+def test_python_finds_what_the_command_says_and_writes(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", ["a", "b"], 3)
+    (tmp_path / "photos/b/copy.png").write_bytes(next((tmp_path / "photos/a").iterdir()).read_bytes())
+    said = inspect("folder:photos", "--no-labels", "--image-size", "16", "-o", "said").output
+    found = cnnexp.inspect("folder:photos", "made", labels=False, image_size=16)
+    assert [len(group) for group in found.exact] == [2]
+    for name, text in found.sentences.items():
+        assert f"{name} {text}" in " ".join(said.split())
+    written = [{path.name: path.read_bytes() for path in Path(at).iterdir()} for at in ("said", "made")]
+    assert written[0] == written[1]
+    with pytest.raises(SettingsError, match=r"image_size = 'big' \(argument image_size\)"):
+        cnnexp.inspect("folder:photos", image_size="big")
 
 
 def test_a_set_of_ones_own_comes_from_a_plugin(tmp_path: Path) -> None:

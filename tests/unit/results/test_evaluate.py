@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
 from numpy.typing import NDArray
 from PIL import Image
@@ -15,10 +16,12 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import f1_score
 
 import cnnexp
+from cnnexp.cli import cli
 from cnnexp.errors import DataError, TrackingError, UnknownNameError, UserError
 from cnnexp.experiment import Listener, Result
 from cnnexp.results.evaluate import Evaluation, evaluate
 
+LIES_IN = {"figures": "plots", "tables": "evaluation"}
 QUICK: dict[str, Any] = {"epochs": 2, "fraction": 0.3, "figures": "none", "dataset": "digits", "threads": 1}
 
 
@@ -146,6 +149,35 @@ def test_classes_that_the_model_does_not_know_are_refused_by_name(trained: Resul
     with pytest.raises(DataError, match=r"does not know 'kitty'.*It knows 0, 1, 2.*the data have 1, kitty"):
         look(trained, dataset=dataset)
     assert len(MlflowClient(trained.tracking_uri).search_runs(["1"])) == runs
+
+
+def test_classes_are_refused_before_an_image_is_decoded(
+    trained: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = photos(tmp_path / "many", {1: "1", 2: "kitty"}, count=1)
+    look(trained, dataset=photos(tmp_path / "known", {1: "1", 2: "2"}, count=1))
+
+    def decoded(*_: object) -> None:
+        raise AssertionError("an image was decoded")
+
+    monkeypatch.setattr("cnnexp.data.photos.read_photo", decoded)
+    for calibrate in (False, True):
+        with pytest.raises(DataError, match="does not know 'kitty'"):
+            look(trained, dataset=dataset, calibrate=calibrate)
+
+
+def test_the_terminal_says_what_was_made_and_where_it_is_seen(trained: Result) -> None:
+    command = ["evaluate", trained.run_id, "--part", "val", "--tracking-uri", trained.tracking_uri]
+    said = CliRunner().invoke(cli, command, catch_exceptions=False, env={"COLUMNS": "2000"}).stdout
+    lines = dict(re.findall(r"^(\w+(?: \w+)*)  +(.*?) *$", said, flags=re.MULTILINE))
+    run = MlflowClient(trained.tracking_uri).get_run(lines["run"].split()[-1])
+    assert set(lines["metrics"].split(", ")) == set(run.data.metrics)
+    folder = Path(lines["files in"])
+    assert "plots/reliability.png" in lines["figures"].split(", ")
+    for name in ("figures", "tables"):
+        made = {path.relative_to(folder).as_posix() for path in folder.glob(f"{LIES_IN[name]}/*")}
+        assert set(lines[name].split(", ")) == made
+    assert lines["look"] == f"cnnexp ui --tracking-uri {trained.tracking_uri}"
 
 
 def test_the_whole_of_other_data_counts_looks_at_its_parts_and_a_part_those_at_the_whole(

@@ -82,7 +82,7 @@ def test_tables_and_figures_are_written_and_those_of_an_earlier_inspection_remov
     target = tmp_path / "out"
     target.mkdir()
     found = inspected(folder)
-    written = {path.name for path in write_inspection(found, sentences(found), target)}
+    written = {path.name for path in write_inspection(found, target)}
     assert written == {*TABLES, *FIGURES} == {path.name for path in target.iterdir()}
     with (target / "findings.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
@@ -97,8 +97,8 @@ def test_tables_and_figures_are_written_and_those_of_an_earlier_inspection_remov
     shutil.rmtree(folder / "test")
     (folder / "train/car/broken.png").unlink()
     again = inspected(folder, judge_labels=False)
-    told = sentences(again, labels_asked=False)
-    written = {path.name for path in write_inspection(again, told, target)}
+    told = sentences(again)
+    written = {path.name for path in write_inspection(again, target)}
     assert written == {path.name for path in target.iterdir()}
     assert "suspected_labels.png" not in written
     assert told["labels"] == "Not judged (--no-labels)."
@@ -127,7 +127,7 @@ def test_sets_of_any_number_of_classes_grey_or_coloured_can_be_inspected(
     assert "files" not in told
     assert found.name_of(4) == "all:4"
     assert class_rows(found)[0] == ("class", "all", "share")
-    assert [path.name for path in write_inspection(found, told, tmp_path)] == [
+    assert [path.name for path in write_inspection(found, tmp_path)] == [
         *TABLES,
         "balance.png",
         "mean_images.png",

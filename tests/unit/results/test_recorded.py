@@ -14,7 +14,7 @@ from cnnexp.cli import cli
 from cnnexp.errors import TrackingError, UserError
 from cnnexp.results.rebuild import rebuild
 from cnnexp.results.recorded import find_recorded
-from cnnexp.tracking.model_registry import register_model, uri_of_model
+from cnnexp.tracking.model_registry import register_version, uri_of_model
 from cnnexp.tracking.model_uri import logged_model
 from cnnexp.tracking.store import open_store
 
@@ -72,8 +72,8 @@ def test_a_model_of_a_run_that_went_on_is_itself_and_not_its_successor(
     assert new.model_uri is not None
     assert old.metrics["best/epoch"] < new.metrics["best/epoch"]
     store = open_store(ready_store)
-    register_model(store, store.find_model(old.model_uri), "digits", alias=None)
-    register_model(store, store.find_model(old.run_id), "digits", alias="champion")
+    register_version(store, store.find_model(old.model_uri), "digits", alias=None)
+    register_version(store, store.find_model(old.run_id), "digits", alias="champion")
     served: list[str] = []
     monkeypatch.setattr("cnnexp.cli.serve._serve", lambda *given, **_: served.append(given[1]))
     for uri, expected in {"models:/digits/1": old, "models:/digits@champion": new}.items():

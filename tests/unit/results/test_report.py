@@ -247,7 +247,8 @@ def test_a_sweep_has_its_trials_its_best_one_and_how_to_repeat_it(store: Store) 
 
 
 def test_seeds_are_summed_up_by_mean_and_sd(store: Store) -> None:
-    parent = make_run(store, "five", kind="seeds")
+    table = "seed,run_id,test_accuracy\n0,,0.80\n1,,0.82\n2,,0.90\n"
+    parent = make_run(store, "five", kind="seeds", files={"seeds/table.csv": table})
     for seed, accuracy in enumerate((0.80, 0.82, 0.90)):
         tags = {PARENT: parent, "child": f"seed {seed}"}
         make_run(store, f"five-{seed}", accuracy=accuracy, files=epochs_of(0.5, accuracy), tags=tags)
@@ -259,6 +260,7 @@ def test_seeds_are_summed_up_by_mean_and_sd(store: Store) -> None:
     assert all(page.count(f">five-{seed}</th>") == 1 for seed in range(3))
     assert "<svg" in page
     with zipfile.ZipFile("five.zip") as bundle:
+        assert bundle.read("seeds/table.csv").decode() == table
         assert len([name for name in bundle.namelist() if name.endswith("epochs.csv")]) == 3
 
 
@@ -352,6 +354,19 @@ def test_the_bundle_repeats_the_run(made: Store) -> None:
     assert "checkpoints/last.safetensors" not in names
     assert weights == find_recorded(made, "last").file("checkpoints/best.safetensors").read_bytes()
     assert "cnnexp train --config settings.yaml" in readme
+    assert "No commit is recorded: it was run outside of a git repository." in readme
+
+
+def test_the_bundle_says_the_commit_and_has_that_of_every_run(store: Store) -> None:
+    files = {"environment/commit.txt": "abc123\n", "environment/uncommitted.diff": "+1\n"}
+    parent = make_run(store, "many", kind="seeds", files=files)
+    child = make_run(store, "many-0", accuracy=0.5, files=files, tags={PARENT: parent})
+    page_of("many", bundle="many.zip")
+    with zipfile.ZipFile("many.zip") as bundle:
+        assert "The code was at commit `abc123`" in bundle.read("README.md").decode()
+        for name, text in files.items():
+            for path in (name, f"runs/many-0-{child[:8]}/{name}"):
+                assert bundle.read(path).decode() == text
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,43 @@ class AwayClient:
         raise AWAY
 
 
+class Killed(BaseException):
+    """What nothing catches, as a process that is killed catches nothing."""
+
+
+class DyingClient:
+    """Stands before a client, and dies when so many of its writes have arrived: nobody could note the last.
+
+    Args:
+        client: that takes the writes.
+        after: how many.
+    """
+
+    WRITES = frozenset(
+        {
+            *("log_batch", "log_artifact", "log_inputs", "log_outputs", "set_terminated", "set_tag"),
+            *("create_logged_model", "log_model_artifacts", "finalize_logged_model"),
+        }
+    )
+
+    def __init__(self, client: Any, after: int) -> None:
+        self.client, self.left = client, after
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.client, name)
+        if name not in self.WRITES:
+            return method
+
+        def write(*given: Any, **named: Any) -> Any:
+            answer = method(*given, **named)
+            self.left -= 1
+            if self.left == 0:
+                raise Killed
+            return answer
+
+        return write
+
+
 def remote(store: Store, run_id: str, folder: Path, client: Any = None) -> Run:
     """A run whose files lie in `folder` and are uploaded, as with a server."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,9 +92,15 @@ def left_behind(store: Store, experiment: str, *, ends: bool = True, model: bool
     if model:
         example = np.zeros((2, 4), np.uint8)
         log_tiny_model(run, example)
+        run.log_model_input(_logged_model(store, experiment))
     if ends:
         run.finish(DONE)
     return run
+
+
+def _logged_model(store: Store, experiment: str) -> str:
+    """A model of another run."""
+    return str(store.client.create_logged_model(experiment, name="another").model_id)
 
 
 def log_tiny_model(run: Run, example: Any) -> None:
@@ -130,8 +173,59 @@ def test_a_replay_that_was_killed_before_it_could_note_anything_leaves_no_trace(
     assert found.delivered.why == ""
     assert store.client.get_run(run.id).to_dictionary() == before
     assert history(store, run.id) == [(1, 0.5), (2, 0.25)]
-    (model,) = store.client.search_logged_models([experiment])
+    (model,) = own_models(store, experiment, run.id)
     assert (model.source_run_id, model.status.value) == (run.id, "READY")
+
+
+def own_models(store: Store, experiment: str, run_id: str) -> list[Any]:
+    return [one for one in store.client.search_logged_models([experiment]) if one.source_run_id == run_id]
+
+
+def content(store: Store, run_id: str) -> dict[str, Any]:
+    """All that a store has of a run, but for ids and times."""
+    run = store.client.get_run(run_id)
+    own = {key: value for key, value in run.data.tags.items() if "finished" not in key}
+    histories = {name: store.client.get_metric_history(run_id, name) for name in run.data.metrics}
+    assert run.inputs is not None
+    assert run.outputs is not None
+    return {
+        "run": (run.info.status, run.info.run_name, run.data.params, own),
+        "metrics": {name: [(one.step, one.value) for one in found] for name, found in histories.items()},
+        "files": [(path, files(store, run_id, path)) for path in files(store, run_id)],
+        "inputs": [(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs],
+        "evaluated": [one.model_id for one in run.inputs.model_inputs],
+        "outputs": [one.step for one in run.outputs.model_outputs],
+        "models": [
+            (one.name, str(one.status), [(each.key, each.value) for each in one.metrics or ()])
+            for one in own_models(store, run.info.experiment_id, run_id)
+        ],
+    }
+
+
+def test_wherever_a_replay_is_killed_the_next_makes_the_run_the_undisturbed_one(
+    store: Store, experiment: str
+) -> None:
+    undisturbed = left_behind(store, experiment, model=True)
+    client, counted = store.client, DyingClient(store.client, after=0)
+    saved = Path("saved")
+    shutil.copytree(undisturbed.folder, saved)
+    store.client = counted  # type: ignore[assignment]
+    list(sync(store))
+    num_writes = -counted.left
+    assert num_writes > 10
+    store.client = client
+    expected = content(store, undisturbed.id)
+    for after in range(1, num_writes + 1):
+        again = store.create_run(experiment, run_name="lenet")
+        folder = Path("cnnexp-runs") / again.id
+        shutil.copytree(saved, folder)
+        store.client = DyingClient(client, after)  # type: ignore[assignment]
+        with pytest.raises(Killed):
+            list(sync(store))
+        store.client = client
+        list(sync(store))
+        assert content(store, again.id) == expected, after
+        assert not folder.exists()
 
 
 def test_a_model_that_was_half_sent_is_finished_not_made_twice(
@@ -140,20 +234,17 @@ def test_a_model_that_was_half_sent_is_finished_not_made_twice(
     run = left_behind(store, experiment, model=True)
     with monkeypatch.context() as patch:
 
-        class Killed(BaseException):
-            pass
-
         def kill(*_: object) -> None:
             raise Killed
 
         patch.setattr(type(store.client), "log_model_artifacts", kill)
         with pytest.raises(Killed):
             list(sync(store))
-    (begun,) = store.client.search_logged_models([experiment])
+    (begun,) = own_models(store, experiment, run.id)
     assert begun.status.value == "PENDING"
     (found,) = sync(store)
     assert found.delivered.why == ""
-    (model,) = store.client.search_logged_models([experiment])
+    (model,) = own_models(store, experiment, run.id)
     assert (model.model_id, model.status.value) == (begun.model_id, "READY")
     outputs = store.client.get_run(run.id).outputs
     assert outputs is not None
