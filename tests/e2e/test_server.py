@@ -119,7 +119,7 @@ class KillAfter(cnnexp.Listener):
         self.said.append(sentence)
 
 
-OF_THE_TIME = {"seconds", "images_per_second"}
+OF_THE_TIME = {"seconds", "total_seconds", "images_per_second"}
 OF_THE_PLACE = ("cnnexp.pid", "cnnexp.host", "cnnexp.folder", "cnnexp.finished", "mlflow.runName")
 
 
