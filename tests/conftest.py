@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -72,14 +73,22 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def _empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that MLflow has made, without runs: copying it takes 0.07 s, making one some seconds."""
+    """A store that MLflow has made, without runs, one for all test processes.
+
+    Copying it takes 0.07 s, making one some seconds.
+    """
     from cnnexp.tracking.store import open_store
 
-    folder = tmp_path_factory.mktemp("store")
-    open_store(f"sqlite:///{folder}/mlflow.db")
-    with sqlite3.connect(folder / "mlflow.db") as connection:
-        connection.execute("pragma wal_checkpoint(truncate)")
-    return folder / "mlflow.db"
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "store"
+    folder.mkdir(exist_ok=True)
+    file = folder / "mlflow.db"
+    with FileLock(folder / "lock"):
+        if not file.exists():
+            open_store(f"sqlite:///{file}")
+            with sqlite3.connect(file) as connection:
+                connection.execute("pragma wal_checkpoint(truncate)")
+    return file
 
 
 @pytest.fixture

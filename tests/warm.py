@@ -183,6 +183,7 @@ def _run(words: list[str], folder: str, environment: dict[str, str], output: Con
     """The life of a command, in its process."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit "ignored"
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for number in (1, 2):
         os.dup2(output.fileno(), number)
     output.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -52,10 +53,11 @@ def test_default_store_is_the_one_that_a_bare_mlflow_ui_opens(database: Path) ->
 
 
 def test_argument_wins_over_variable_and_variable_over_default(
-    database: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{migrated}")
-    assert open_store(None).uri == f"sqlite:///{migrated}"
+    other = f"sqlite:///{shutil.copy(database, tmp_path / 'other.db')}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
+    assert open_store(None).uri == other
     assert open_store("sqlite:///mlflow.db").uri == f"sqlite:///{database}"
 
 
@@ -104,7 +106,7 @@ def test_four_processes_open_a_fresh_store_at_once(tmp_path: Path) -> None:
     assert {output for (output, _), _ in results} == {"1\n"}  # one experiment, not four
 
 
-@pytest.mark.usefixtures("migrated")  # mlflow is imported already
+@pytest.mark.usefixtures("store")  # mlflow is imported already
 def test_server_that_is_away_is_said_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -118,7 +120,7 @@ def test_server_that_is_away_is_said_at_once() -> None:
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.usefixtures("migrated")
+@pytest.mark.usefixtures("store")
 def test_silent_server_is_said_within_ten_seconds() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
