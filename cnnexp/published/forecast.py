@@ -28,6 +28,7 @@ LONG_SECONDS = 2 * 3600.0  # longer must be meant
 TASK = "measuring how long it will take"
 _FIRST = 8  # images of the first steps, which tell how many images a step may have that is measured
 _STEP_SECONDS = 2.0  # about the longest
+_ENOUGH = 0.5  # seconds of steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def _per_image(work: Callable[[int], object], most: int, assembly: Assembly) -> 
     device, few = assembly.compute.device, min(most, _FIRST)
     first = min(call_seconds(lambda: work(few), device, enough=0.0)) / few
     count = max(few, min(most, int(_STEP_SECONDS / max(first, 1e-9))))
-    taken = call_seconds(lambda: work(count), device, enough=1.0)
+    taken = call_seconds(lambda: work(count), device, enough=_ENOUGH)
     return Span(min(taken), median(taken)) * (1 / count)
 
 

@@ -100,6 +100,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder(only_run(f"sqlite:///{here}/mlflow.db"))
 
 
+@pytest.mark.xdist_group("uninterrupted")  # trained once
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_run_killed_within_an_epoch_resumes_to_the_very_weights_of_the_uninterrupted_one(
     ready_store: str, uninterrupted: Path, number: signal.Signals

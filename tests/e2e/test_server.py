@@ -21,6 +21,8 @@ from cnnexp.training.checkpoint import BEST, LAST
 from cnnexp.training.events import EpochReport
 from tests.tracking_server import serving, stop
 
+pytestmark = pytest.mark.xdist_group("server")  # started once
+
 SETTINGS: dict[str, Any] = {
     "model": "convnet",
     "augment": "flip",

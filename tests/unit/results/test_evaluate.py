@@ -19,6 +19,7 @@ import cnnexp
 from cnnexp.cli import cli
 from cnnexp.errors import DataError, TrackingError, UnknownNameError, UserError
 from cnnexp.experiment import Listener, Result
+from cnnexp.results import evaluation_record
 from cnnexp.results.evaluate import Evaluation, evaluate
 
 LIES_IN = {"figures": "plots", "tables": "evaluation"}
@@ -42,6 +43,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory, _empty_store: Path) -> Ite
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield cnnexp.train(**QUICK, tracking_uri=f"sqlite:///{folder}/mlflow.db")
+
+
+@pytest.fixture
+def _drawn() -> None:
+    """For a test that looks at figures."""
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other test has an evaluation drawn: that takes a second."""
+    if "_drawn" not in request.fixturenames:
+        monkeypatch.setattr(evaluation_record, "draw_predictions", lambda *_, **__: None)
+        monkeypatch.setattr(evaluation_record, "_draw_reliability", lambda *_: None)
 
 
 def look(trained: Result, **asked: Any) -> Evaluation:
@@ -84,6 +98,7 @@ def test_the_own_test_part_gives_the_numbers_of_the_run_and_is_a_look_more(train
     assert client.get_run(again.run_id).data.tags["look"] == str(number + 1)
 
 
+@pytest.mark.usefixtures("_drawn")
 def test_an_evaluation_is_a_run_of_its_own_linked_to_run_and_model(trained: Result) -> None:
     client = MlflowClient(trained.tracking_uri)
     before = client.get_run(trained.run_id).to_dictionary()
@@ -166,6 +181,7 @@ def test_classes_are_refused_before_an_image_is_decoded(
             look(trained, dataset=dataset, calibrate=calibrate)
 
 
+@pytest.mark.usefixtures("_drawn")
 def test_the_terminal_says_what_was_made_and_where_it_is_seen(trained: Result) -> None:
     command = ["evaluate", trained.run_id, "--part", "val", "--tracking-uri", trained.tracking_uri]
     said = CliRunner().invoke(cli, command, catch_exceptions=False, env={"COLUMNS": "2000"}).stdout
