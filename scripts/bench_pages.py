@@ -1,8 +1,4 @@
-"""How long a report and a comparison take beyond their imports, and how large a report becomes.
-
-Whole processes; what is subtracted, where that is said, is a process that imports what the command imports
-and does nothing.
-"""
+"""How long a report and a comparison take, as whole processes; how large a report becomes."""
 
 from __future__ import annotations
 
@@ -14,19 +10,6 @@ from scripts.bench_rounds import Ratio, interleaved, ratio, timed
 
 TRIALS, COMPARED, IMAGES = 40, 20, 10_000
 REPORT_SECONDS, COMPARE_SECONDS, MEGABYTES = 10.0, 5.0, 10.0
-# What both commands load before they do anything of their own.
-IMPORTS = (
-    *("cnnexp.cli.terminal", "cnnexp.results.recorded", "cnnexp.tracking.store", "cnnexp.figures"),
-    *("cnnexp.data.load", "mlflow.store.tracking.sqlalchemy_store", "jinja2", "markdown_it"),
-)
-# Objects are collected as rarely as in a command, and not looked through at the end: it halves the time.
-IMPORTING = """
-import gc
-from cnnexp.process import collect_rarely
-collect_rarely()
-import {modules}
-gc.freeze()
-"""
 # Trained on digits, but with predictions of as many test images as Fashion-MNIST has.
 COMPARED_RUNS = """
 import numpy as np
@@ -52,44 +35,30 @@ def run_report(folder: Path, rounds: int) -> list[Ratio]:
     store = _store(folder)
     quick = ("--epochs", "1", "--fraction", "0.3", "--quiet")
     _cnnexp(folder, "tune", "--trials", str(TRIALS), "--study", "forty", *quick, *store)
-    _, beyond = _seconds(folder, ("report", "forty", *store), rounds)
+    seconds = _seconds(folder, ("report", "forty", "--force", *store), rounds)
     train = ("train", "--dataset", "fashion-mnist", "--epochs", "1", "--run-name", "fashion", "--quiet")
     _cnnexp(folder, *train, *store)
     page = folder / "fashion.html"
     _cnnexp(folder, "report", "fashion", "-o", str(page), "--force", *store)
     size = page.stat().st_size / 1e6
-    one = [1.0] * rounds
     return [
-        ratio(f"report: seconds beyond imports, {TRIALS} trials", beyond, one, at_most=REPORT_SECONDS),
+        ratio(f"report: seconds, {TRIALS} trials", seconds, [1.0] * rounds, at_most=REPORT_SECONDS),
         ratio("report: MB, 10 classes, 10,000 test images", [size], [1.0], at_most=MEGABYTES),
     ]
 
 
 def run_compare(folder: Path, rounds: int) -> list[Ratio]:
-    """Times the comparison of 20 runs on 10,000 test images: all of it, and what is beyond imports."""
+    """Times the comparison of 20 runs on 10,000 test images."""
     store = _store(folder)
     run_python(("-c", COMPARED_RUNS.format(count=COMPARED, images=IMAGES, uri=store[1])), folder, keeps=True)
     names = [f"run-{seed}" for seed in range(COMPARED)]
-    whole, beyond = _seconds(folder, ("compare", *names, *store), rounds)
-    one = [1.0] * rounds
-    return [
-        ratio(f"compare of {COMPARED} runs: seconds, whole command", whole, one, at_most=COMPARE_SECONDS),
-        ratio(f"compare of {COMPARED} runs: seconds beyond imports", beyond, one, at_most=COMPARE_SECONDS),
-    ]
+    seconds = _seconds(folder, ("compare", *names, *store), rounds)
+    return [ratio(f"compare of {COMPARED} runs: seconds", seconds, [1.0] * rounds, at_most=COMPARE_SECONDS)]
 
 
-def _seconds(folder: Path, command: Sequence[str], rounds: int) -> tuple[list[float], list[float]]:
-    """Returns the seconds of whole commands, and those less the imports'."""
-    imports = ("-c", IMPORTING.format(modules=", ".join(IMPORTS)))
-    seconds = interleaved(
-        {
-            command[0]: timed(lambda: _cnnexp(folder, *command)),
-            "imports": timed(lambda: run_python(imports, folder)),
-        },
-        rounds,
-    )
-    whole = seconds[command[0]]
-    return whole, [all_of_it - part for all_of_it, part in zip(whole, seconds["imports"], strict=True)]
+def _seconds(folder: Path, command: Sequence[str], rounds: int) -> list[float]:
+    """Returns the seconds of whole commands."""
+    return interleaved({command[0]: timed(lambda: _cnnexp(folder, *command))}, rounds)[command[0]]
 
 
 def _cnnexp(folder: Path, *words: str) -> None:
