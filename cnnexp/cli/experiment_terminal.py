@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cnnexp.published.run import Announcement
     from cnnexp.published.table import Row
 
+_WORDS = {"what": 20, "network": 16, "verdict": 15}  # columns of words, and how narrow they may become
+
 
 def say_plan(announced: Announcement) -> None:
     """Prints what will be run, and how long it will take where that was measured."""
@@ -81,12 +83,16 @@ def _counted(rows: Sequence[Row]) -> Table:
 
 
 def _table(header: Sequence[str]) -> Table:
-    """Returns an empty table of which only the verdicts may be wrapped."""
+    """Returns an empty table whose words may be wrapped, its numbers not."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in header:
-        is_text = name in ("what", "network", "verdict")
+        narrowest = _WORDS.get(name)
         table.add_column(
-            name, justify="left" if is_text else "right", no_wrap=name != "verdict", overflow="fold"
+            name,
+            justify="left" if narrowest else "right",
+            no_wrap=narrowest is None,
+            min_width=narrowest,
+            overflow="fold",
         )
     return table
 
