@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sqlite3
@@ -12,10 +13,14 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from cnnexp.process import collect_rarely
+
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("MPLBACKEND", "agg")
 # Two test processes with two threads each on two cores wait for each other's threads: ten times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+collect_rarely()  # with all libraries loaded a look at every object takes most of a second
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -28,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts whole commands and browsers first: at the end no process waits for the long test of another."""
     items.sort(key=lambda item: not {"e2e", "browser"} & set(item.path.parts))
+
+
+def pytest_collection_finish() -> None:
+    """Takes what was imported, which stays, out of the garbage collector's sight."""
+    gc.freeze()
 
 
 @pytest.fixture
