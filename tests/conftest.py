@@ -9,11 +9,15 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
 
 from cnnexp.process import collect_rarely
+
+if TYPE_CHECKING:
+    from cnnexp.registry import Registry
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -61,6 +65,25 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("CNNEXP_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _built_in() -> list[tuple[Registry[Any], set[str]]]:
+    """The registries and what the package registers itself."""
+    from cnnexp.data.registry import DATASETS
+    from cnnexp.models import MODELS
+
+    registries: list[Registry[Any]] = [MODELS, DATASETS]
+    return [(registry, set(registry.names())) for registry in registries]
+
+
+@pytest.fixture(autouse=True)
+def _registered(_built_in: list[tuple[Registry[Any], set[str]]]) -> Iterator[None]:
+    """A test may register models and data sets; the next one shall not find them."""
+    yield
+    for registry, names in _built_in:
+        for name in set(registry.names()) - names:
+            registry.remove(name)
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 
 from cnnexp.cli import cli
-from cnnexp.data.registry import DATASETS
-from cnnexp.models import MODELS
 from scripts.models_table import TARGET as MODELS_PAGE
 from scripts.models_table import models_page
 from scripts.settings_table import TARGET, settings_page
@@ -83,7 +81,6 @@ def _photos(shared_data: Path) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
 def test_every_command_of_a_page_works(page: Path) -> None:
     write_named_files(page)
-    models, datasets = MODELS.names(), DATASETS.names()
     for command in commands(page):
         if ELSEWHERE.keys() & set(command):
             continue
@@ -97,9 +94,6 @@ def test_every_command_of_a_page_works(page: Path) -> None:
         with pytest.raises(SystemExit) as ended:
             cli.main([*command, *quick], prog_name="cnnexp")
         assert ended.value.code in (0, None), command
-    for registry, before in ((MODELS, models), (DATASETS, datasets)):
-        for name in set(registry.names()) - set(before):
-            registry.remove(name)
 
 
 @pytest.mark.usefixtures("ready_store")

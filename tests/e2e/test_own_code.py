@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,20 +35,9 @@ def stripes(data_dir):
 '''
 
 
-@pytest.fixture
-def plugin(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "mine.py"
-    path.write_text(PLUGIN)
-    yield path
-    from cnnexp.data.registry import DATASETS
-    from cnnexp.models import MODELS
-
-    for registry, name in ((MODELS, "mine"), (DATASETS, "stripes")):
-        if name in registry:
-            registry.remove(name)
-
-
-def test_own_models_and_data_need_no_change_to_the_package(plugin: Path, client: MlflowClient) -> None:
+def test_own_models_and_data_need_no_change_to_the_package(tmp_path: Path, client: MlflowClient) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(PLUGIN)
     result = cnnexp.train(
         **{**QUICK, "fraction": 1.0},
         plugin=("mine.py",),

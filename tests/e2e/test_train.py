@@ -139,7 +139,7 @@ def test_the_settings_a_run_carries_repeat_it_to_the_same_curve(client: MlflowCl
 
 
 def test_a_run_whose_loss_breaks_is_failed_with_epoch_and_reason(client: MlflowClient) -> None:
-    from cnnexp.models import MODELS, register_model
+    from cnnexp.models import register_model
 
     @register_model("exploding")
     class Exploding(torch.nn.Linear):
@@ -151,10 +151,7 @@ def test_a_run_whose_loss_breaks_is_failed_with_epoch_and_reason(client: MlflowC
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return super().forward(images.flatten(1)) * 1e38 * 1e38
 
-    try:
-        result = cnnexp.train(**{**QUICK, "epochs": 20}, model="exploding")
-    finally:
-        MODELS.remove("exploding")
+    result = cnnexp.train(**{**QUICK, "epochs": 20}, model="exploding")
     run = client.get_run(result.run_id)
     assert (result.outcome.status, result.outcome.exit_code, len(result.history)) == (Status.FAILED, 1, 1)
     assert run.info.status == "FAILED"
@@ -163,7 +160,7 @@ def test_a_run_whose_loss_breaks_is_failed_with_epoch_and_reason(client: MlflowC
 
 
 def test_the_test_part_plays_no_role_in_training() -> None:  # W6
-    from cnnexp.data.registry import DATASETS, ImageArrays, register_dataset
+    from cnnexp.data.registry import ImageArrays, register_dataset
 
     def made(spoiled: bool) -> ImageArrays:
         random = np.random.default_rng(0)
@@ -183,7 +180,6 @@ def test_the_test_part_plays_no_role_in_training() -> None:  # W6
             return made(spoiled)
 
         results.append(cnnexp.train(**{**QUICK, "fraction": 1.0}, dataset=f"made-{spoiled}", model="convnet"))
-        DATASETS.remove(f"made-{spoiled}")
     assert curve(results[0]) == curve(results[1])
     assert results[0].metrics["test/accuracy"] != results[1].metrics["test/accuracy"]
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +10,14 @@ import torch
 
 from cnnexp.data import load_dataset
 from cnnexp.data.catalog import describe_datasets
-from cnnexp.data.registry import DATASETS, ImageArrays, register_dataset
+from cnnexp.data.registry import ImageArrays, register_dataset
 from cnnexp.errors import DataError, UnknownNameError, UserError
 from cnnexp.settings.groups import DataSettings
 from tests.unit.data.made import pixels, write_idx, write_photos
 
 
 @pytest.fixture
-def stripes() -> Iterator[list[Path]]:
+def stripes() -> list[Path]:
     """A user's data set; the data directories that its function was called with."""
     asked: list[Path] = []
 
@@ -28,8 +27,7 @@ def stripes() -> Iterator[list[Path]]:
         asked.append(data_dir)
         return ImageArrays(pixels(0, 100, 8, 8, 3), np.arange(100) % 2, ["across", "down"])
 
-    yield asked
-    DATASETS.remove("stripes")
+    return asked
 
 
 def test_digits_come_enlarged_to_28_pixels_and_as_they_are_when_asked() -> None:
@@ -60,11 +58,8 @@ def test_a_user_s_function_is_asked_every_time(stripes: list[Path]) -> None:
 
 def test_a_function_that_returns_something_else_is_named() -> None:
     register_dataset("wrong")(lambda _: [1, 2])  # type: ignore[type-var]  # wrong on purpose
-    try:
-        with pytest.raises(DataError, match="'wrong' must return ImageArrays, not list"):
-            load_dataset(DataSettings(dataset="wrong"))
-    finally:
-        DATASETS.remove("wrong")
+    with pytest.raises(DataError, match="'wrong' must return ImageArrays, not list"):
+        load_dataset(DataSettings(dataset="wrong"))
 
 
 def test_a_set_says_which_parts_were_cut_from_it(tmp_path: Path) -> None:
@@ -110,10 +105,7 @@ def test_a_constant_channel_is_not_divided_by_zero() -> None:
     def make(data_dir: Path) -> ImageArrays:  # noqa: ARG001 - the signature of such functions
         return ImageArrays(np.zeros((20, 4, 4), np.uint8), np.arange(20) % 2, ["a", "b"])
 
-    try:
-        assert load_dataset(DataSettings(dataset="flat")).std == (1 / 255,)
-    finally:
-        DATASETS.remove("flat")
+    assert load_dataset(DataSettings(dataset="flat")).std == (1 / 255,)
 
 
 def test_duplicates_across_parts_are_counted_with_an_example(tmp_path: Path) -> None:

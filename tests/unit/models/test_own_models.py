@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from cnnexp.errors import ModelError
 from cnnexp.image_spec import ImageSpec
-from cnnexp.models import MODELS, build_model, check_batch_size, layer_table, register_model
-from cnnexp.models.registry import Builder
+from cnnexp.models import build_model, check_batch_size, layer_table, register_model
 
 GREY = ImageSpec(1, 28, 28, 10)
 
 
-@contextmanager
-def registered(builder: Builder) -> Iterator[str]:
-    register_model("own")(builder)
-    try:
-        yield "own"
-    finally:
-        MODELS.remove("own")
-
-
 def test_literal_sizes_fail_before_training_in_one_sentence() -> None:  # W12
+    @register_model("own")
     def literal(spec: ImageSpec) -> nn.Module:
         """A head of 2048 whatever comes."""
         return nn.Sequential(nn.Flatten(), nn.Linear(2048, spec.num_classes))
 
-    with registered(literal), pytest.raises(ModelError, match="'own' fails on 1×28×28 images") as caught:
+    with pytest.raises(ModelError, match="'own' fails on 1×28×28 images") as caught:
         build_model("own", GREY)
     assert "\n" not in str(caught.value)
 
@@ -49,7 +37,8 @@ class Short(nn.Module):
 
 
 def test_it_must_return_a_logit_per_class() -> None:
-    with registered(Short), pytest.raises(ModelError, match=r"must return logits of shape \(2, 10\)"):
+    register_model("own")(Short)
+    with pytest.raises(ModelError, match=r"must return logits of shape \(2, 10\)"):
         build_model("own", GREY)
 
 
@@ -69,9 +58,9 @@ class Reading(nn.Module):
 
 
 def test_it_may_read_values_while_it_is_built_and_run() -> None:
-    with registered(Reading):
-        torch.manual_seed(0)
-        model = build_model("own", GREY)
+    register_model("own")(Reading)
+    torch.manual_seed(0)
+    model = build_model("own", GREY)
     torch.manual_seed(0)
     assert torch.equal(model.state_dict()["conv.weight"], Reading(GREY).conv.weight)  # the trial drew nothing
     table = layer_table(model, GREY)
@@ -80,10 +69,11 @@ def test_it_may_read_values_while_it_is_built_and_run() -> None:
 
 
 def test_an_error_on_real_values_is_the_one_that_is_told() -> None:
+    @register_model("own")
     def broken(spec: ImageSpec) -> nn.Module:  # noqa: ARG001 - it never gets that far
         raise ValueError(f"no weights for {torch.ones(1).item()}")
 
-    with registered(broken), pytest.raises(ModelError, match=r"ValueError: no weights for 1\.0;"):
+    with pytest.raises(ModelError, match=r"ValueError: no weights for 1\.0;"):
         build_model("own", GREY)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnexp.data.registry import DATASETS, ImageArrays, register_dataset
+from cnnexp.data.registry import ImageArrays, register_dataset
 from cnnexp.results.inspection.files import FIGURES, TABLES, write_inspection
 from cnnexp.results.inspection.inspect import Inspection, inspect_dataset
 from cnnexp.results.inspection.text import class_rows, finding_rows, sentences
@@ -117,10 +117,7 @@ def test_sets_of_any_number_of_classes_grey_or_coloured_can_be_inspected(
         names = [f"class {number}" for number in range(num_classes)]
         return ImageArrays(generator.integers(0, 256, shape, dtype=np.uint8), labels, names)
 
-    try:
-        found = inspect_dataset(DataSettings(dataset="made"))
-    finally:
-        DATASETS.remove("made")
+    found = inspect_dataset(DataSettings(dataset="made"))
     told = sentences(found)
     assert told["labels"].startswith("Not judged: that needs two classes of 5 images")
     assert told["balance"] == "All classes have 3 images."
